@@ -1,0 +1,21 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tinyconv as tc
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state():
+    """Every test starts from the same seed, float32 and recording on, and leaves it so."""
+    tc.manual_seed(0)
+    torch.manual_seed(0)
+    yield
+    tc.set_default_dtype(tc.float32)
+    torch.set_default_dtype(torch.float32)
+    assert tc.is_grad_enabled()

@@ -1,0 +1,283 @@
+"""One differentiable operation, which is also the graph node of one application of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, ClassVar, dataclass_transform
+
+from ..backend import XP, Array, backend_of, hush, restore
+from ..errors import DeviceError, GraphError, InplaceError
+from .mode import mode
+from .variable import Variable, Version
+
+REGISTRY: dict[str, type[Function]] = {}
+_clock = count()
+_TENSOR_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long",
+                 "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}  # fmt: skip
+
+
+class Function:
+    """Subclass, decorate with ``@op``, and write two methods.
+
+    ``forward``   input arrays to one output array; ``self.save(...)`` what backward will need
+    ``backward``  the gradient of the output to one gradient (or None) per input; written in operators
+                  and functions of ``ops``, so that it serves arrays and Variables alike
+
+    Fields declared on the subclass are its settings (stride, dim, ...). ``self.needs[i]`` tells whether
+    anybody wants the gradient of input ``i``; ``self.xp`` is numpy or cupy.
+    """
+
+    name: ClassVar[str]  # as PyTorch prints it: "MulBackward0"
+    differentiable: ClassVar[bool] = True
+    gives_away: ClassVar[bool] = False  # backward's results are nobody else's memory
+    view: bool = False  # forward returned memory of its first input
+
+    needs: tuple[bool, ...] | list[bool] = ()
+    edges: Any = ()
+    order = -1
+    hooks: Any = None  # functions of the gradient of the output
+    _saved: tuple[Any, ...] | None = ()
+    _guards: Any = ()
+
+    def forward(self, *inputs: Any) -> Array:
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def backward(self, g: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__}.backward")
+
+    # ── the only door ──
+
+    def __call__(self, *args: Any) -> Any:
+        """Apply to Variables, arrays and scalars; record if anybody needs a gradient.
+
+        With no Variable among ``args`` the result is a plain array and nothing is recorded.
+        """
+        arrays: list[Any] = []
+        edges: list[Any] = []
+        first: Any = None
+        recording = False
+        for a in args:
+            edge = None
+            if isinstance(a, Variable):
+                if first is None:
+                    first = a
+                    kind = type(a.array)
+                elif type(a.array) is not kind:
+                    raise _mixed_devices(args)
+                if a.base is not None and a.stamp != a.version.count:  # type: ignore[union-attr]  # views have a version
+                    a.refresh()
+                edge = a.node
+                if edge is None and a.leaf:
+                    edge = a
+                if edge is not None:
+                    recording = True
+                a = a.array
+            arrays.append(a)
+            edges.append(edge)
+        if first is None:
+            return self._on_arrays(arrays)
+        xp = self.xp = XP[kind]
+        recording = recording and mode.enabled and self.differentiable
+        self.needs = [e is not None for e in edges] if recording else (False,) * len(edges)
+
+        token = hush()
+        try:
+            out = self.forward(*arrays)
+        finally:
+            restore(token)
+        if type(out) is not kind:  # NumPy turns 0-d results into scalars
+            out = xp.asarray(out)
+        result = first.wrap(out)
+        if self.view:
+            result.base = first if first.base is None else first.base
+            result.replay = (*first.replay, self)
+            result.version = first.counter()
+            result.stamp = result.version.count
+            if not mode.enabled:
+                result.born = "no_grad"
+        if recording:
+            result.node = self
+            self.edges = edges
+            self.order = next(_clock)
+            if self._saved:
+                self._guard(args, result)
+        elif mode.inference:
+            result.inference = True
+        return result
+
+    def _on_arrays(self, arrays: list[Any]) -> Array:
+        for a in arrays:
+            if type(a) in XP:
+                self.xp = XP[type(a)]
+                break
+        else:  # NumPy scalars only, from 0-d arithmetic in a backward pass
+            self.xp = backend_of(XP_default.asarray(0)).xp
+        arrays = [self.xp.asarray(a) if isinstance(a, XP_default.generic) else a for a in arrays]
+        self.needs = (False,) * len(arrays)
+        out = self.forward(*arrays)
+        self._saved = ()
+        return out if type(out) in XP else self.xp.asarray(out)
+
+    def connect(self, *edges: Any) -> Function:
+        """Record without running: enter the tape with these edges."""
+        self.edges = list(edges)
+        self.needs = [e is not None for e in edges]
+        self.order = next(_clock)
+        return self
+
+    def again(self) -> Function:
+        """A fresh instance with the same settings."""
+        return replace(self)  # type: ignore[type-var]  # @op has made every subclass a dataclass
+
+    # ── what backward needs ──
+
+    def save(self, *arrays: Array | None) -> None:
+        """Keep arrays for backward. Inputs and the output are guarded against in-place writes."""
+        self._saved = arrays
+
+    def _guard(self, args: tuple[Any, ...], result: Variable) -> None:
+        guards: list[tuple[int, Version, int] | None] = []
+        for kept in self._saved or ():
+            guard = None
+            if kept is result.array:
+                version = result.counter()
+                guard = (-1, version, version.count)
+            elif kept is not None:
+                for i, a in enumerate(args):
+                    if isinstance(a, Variable) and a.array is kept:
+                        if a.inference:
+                            raise GraphError(
+                                "Inference tensors cannot be saved for backward. To work around you "
+                                "can make a clone to get a normal tensor and use it in autograd."
+                            )
+                        version = a.counter()
+                        guard = (i, version, version.count)
+                        break
+            guards.append(guard)
+        self._guards = guards
+        self._box = result.wrap
+
+    @property
+    def saved(self) -> Any:
+        """What was saved: arrays, or Variables on their old edges if backward itself is recorded."""
+        if self._saved is None:
+            raise GraphError(
+                "Trying to backward through the graph a second time (or directly access saved tensors "
+                "after they have already been freed). Saved intermediate values of the graph are freed "
+                "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+                "backward through the graph a second time or if you need to access saved tensors after "
+                "calling backward.",
+                f"The node is {self.name}; a fresh forward pass before each backward() is the usual way.",
+            )
+        for guard, kept in zip(self._guards, self._saved, strict=False):
+            if guard is not None and guard[1].count != guard[2]:
+                raise self._overwritten(guard, kept)
+        if not mode.graph:
+            return self._saved
+        return [self._variable(kept, guard) for kept, guard in zip(self._saved, self._guards, strict=True)]
+
+    def _variable(self, kept: Any, guard: Any) -> Any:
+        if kept is None or type(kept) not in XP:
+            return kept
+        edge = None if guard is None else self if guard[0] < 0 else self.edges[guard[0]]
+        if isinstance(edge, Variable):
+            return edge
+        again = self._box(kept)
+        again.node = edge
+        if guard is not None:
+            again.version = guard[1]
+        return again
+
+    def _overwritten(self, guard: tuple[int, Version, int], kept: Array) -> InplaceError:
+        at, version, expected = guard
+        maker = self if at < 0 else self.edges[at]
+        which = f", which is output 0 of {maker.name}," if isinstance(maker, Function) else ","
+        kind = _TENSOR_NAMES.get(kept.dtype.name, kept.dtype.name)
+        return InplaceError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: [tinyconv.{kind}Tensor {list(kept.shape)}]{which} is at version "
+            f"{version.count}; expected version {expected} instead.",
+            f"{self.name} saved it for backward. Write to a .clone(), or use the out-of-place form "
+            "(x = x + 1 instead of x += 1).",
+        )
+
+    def release(self) -> None:
+        """Free what was saved; a second backward through here is then an error."""
+        if self._saved:
+            self._saved = None
+
+    # ── what users look at ──
+
+    def __repr__(self) -> str:
+        return f"<{self.name} object at {id(self):#x}>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes that the gradient goes to next."""
+        return tuple(
+            (AccumulateGrad(e) if isinstance(e, Variable) else e, 0) for e in self.edges
+        )
+
+    def register_hook(self, hook: Any) -> Handle:
+        """Call ``hook(grad_inputs, grad_outputs)`` after this node's backward."""
+        if "after" not in vars(self):
+            self.after: dict[int, Any] = {}
+        return Handle(self.after, hook)
+
+
+class AccumulateGrad:
+    """What ``next_functions`` shows at a leaf: the end of the road, where ``.grad`` is added to."""
+
+    name = "AccumulateGrad"
+    next_functions = ()
+
+    def __init__(self, variable: Variable) -> None:
+        self.variable = variable
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self.variable):#x}>"
+
+
+class Handle:
+    """Returned by every ``register_..._hook``: ``remove()`` takes the hook out again."""
+
+    _ids = count()
+
+    def __init__(self, hooks: dict[int, Any], hook: Any, first: bool = False) -> None:
+        self.hooks, self.id = hooks, next(Handle._ids)
+        hooks[self.id] = hook
+        if first:
+            for key in [k for k in hooks if k != self.id]:
+                hooks[key] = hooks.pop(key)
+
+    def remove(self) -> None:
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+XP_default = XP[next(iter(XP))]  # numpy, without naming it
+
+
+def _mixed_devices(args: tuple[Any, ...]) -> DeviceError:
+    names = sorted({backend_of(a.array).name for a in args if isinstance(a, Variable)})
+    return DeviceError(
+        "Expected all tensors to be on the same device, but found at least two devices, "
+        + " and ".join(names) + "!",
+        "Move one of them: x.to('cuda') or x.cpu().",
+    )  # fmt: skip
+
+
+@dataclass_transform(eq_default=False)
+def op(cls: type) -> Any:
+    """Class decorator: annotated fields become settings, and the op enters REGISTRY."""
+    cls = dataclass(eq=False, repr=False)(cls)
+    if "name" not in vars(cls):
+        cls.name = cls.__name__ + "Backward0"  # type: ignore[attr-defined]  # declared on Function
+    REGISTRY[cls.__name__] = cls
+    return cls

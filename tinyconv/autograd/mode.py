@@ -1,0 +1,135 @@
+"""Whether operations are being recorded, per thread."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Mode(threading.local):
+    enabled = True  # record what is done
+    inference = False  # mark results as never to be recorded
+    graph = False  # a backward pass is itself being recorded: saved arrays come as Variables
+
+
+mode = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """True where operations are being recorded."""
+    return mode.enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """True inside ``inference_mode()``."""
+    return mode.inference
+
+
+class _Switch:
+    """A context manager and decorator that sets modes and puts them back."""
+
+    def __init__(self, **modes: bool) -> None:
+        self.modes = modes
+        self.outer: list[dict[str, bool]] = []
+
+    def __enter__(self) -> None:
+        self.outer.append({name: getattr(mode, name) for name in self.modes})
+        vars(mode).update(self.modes)
+
+    def __exit__(self, *_: object) -> None:
+        vars(mode).update(self.outer.pop())
+
+    def __call__(self, function: F) -> F:
+        if inspect.isgeneratorfunction(function):  # the mode must hold while it runs, not around it
+
+            @functools.wraps(function)
+            def steps(*args: Any, **kwargs: Any) -> Iterator[Any]:
+                generator = function(*args, **kwargs)
+                sent = None
+                while True:
+                    with _Switch(**self.modes):
+                        try:
+                            item = generator.send(sent)
+                        except StopIteration as end:
+                            return end.value
+                    sent = yield item
+
+            return steps  # type: ignore[return-value]  # wraps() keeps the signature
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with _Switch(**self.modes):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]  # wraps() keeps the signature
+
+
+class no_grad(_Switch):
+    """Context and decorator in which nothing is recorded.
+
+    >>> import tinyconv as tc
+    >>> x = tc.ones(2, requires_grad=True)
+    >>> with tc.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    def __new__(cls, function: Any = None) -> Any:  # also as a bare @no_grad
+        self = super().__new__(cls)
+        if function is not None:
+            _Switch.__init__(self, enabled=False)
+            return self(function)
+        return self
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__(enabled=False)
+
+
+class enable_grad(no_grad):
+    """Context and decorator in which operations are recorded again."""
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = object.__new__(cls)
+        if function is not None:
+            _Switch.__init__(self, enabled=True)
+            return self(function)
+        return self
+
+    def __init__(self, function: Any = None) -> None:
+        _Switch.__init__(self, enabled=True)
+
+
+class set_grad_enabled(_Switch):
+    """Switch recording on or off at once; as a context, put it back at the end."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(enabled=bool(mode))
+        self.__enter__()
+
+    def __enter__(self) -> None:
+        if not self.outer:  # entered by the constructor; ``with`` must not enter twice
+            super().__enter__()
+
+    def __call__(self, function: F) -> F:
+        self.__exit__()  # as a decorator it acts on the function only
+        return super().__call__(function)
+
+
+class inference_mode(_Switch):
+    """Context and decorator in which nothing is recorded, nor can its results be recorded later."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if callable(mode):
+            _Switch.__init__(self, enabled=False, inference=True)
+            return self(mode)
+        return self
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(**({"enabled": False, "inference": True} if mode else {}))

@@ -1,0 +1,69 @@
+"""A hot loop under one name: its definition in array operations, and faster bodies per device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from types import FunctionType
+from typing import Any
+
+from .base import XP
+
+prange: Any = range  # in a loop that is compiled, numba's prange takes this name's place
+
+
+def jit_enabled() -> bool:
+    """Tell whether loops are compiled: numba is there and ``TINYCONV_JIT`` is not 0."""
+    return os.environ.get("TINYCONV_JIT", "1") != "0" and find_spec("numba") is not None
+
+
+def _compile(loop: FunctionType, options: dict[str, Any]) -> Callable[..., None]:
+    numba = import_module("numba")  # 0.4 s: not before the first loop is needed
+    code = FunctionType(
+        loop.__code__, {**loop.__globals__, "prange": numba.prange}, loop.__name__, loop.__defaults__
+    )
+    code.__module__, code.__qualname__ = loop.__module__, loop.__qualname__
+    settings = {"parallel": True, "nogil": True, "error_model": "numpy", **options}
+    try:
+        compiled: Callable[..., None] = numba.njit(cache=True, **settings)(code)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        compiled = numba.njit(**settings)(code)
+    return compiled
+
+
+class Kernel:
+    """A named loop that fills arrays.
+
+    ``@Kernel`` takes the definition ``f(xp, *args)``, whole-array operations that run on every device;
+    ``.cpu`` adds a numba loop ``f(*args)``. Both take the same arguments: arrays to read, numbers,
+    arrays to fill. The caller allocates, so a kernel decides neither a shape nor a dtype.
+    """
+
+    def __init__(self, definition: Callable[..., None]) -> None:
+        self.definition = definition
+        self.name = definition.__name__
+        self.__doc__ = definition.__doc__
+        self.loop: Any = None
+        self._run: Callable[..., None] | None = None
+
+    def cpu(self, loop: Any = None, **options: Any) -> Any:
+        """Decorator: the CPU body, compiled by numba at its first call and cached on disk."""
+        if loop is None:
+            return lambda f: self.cpu(f, **options)
+        self.loop, self._options = loop, options
+        return loop
+
+    def __call__(self, *args: Any) -> None:
+        first = args[0]
+        xp = XP[type(first)]
+        if xp.__name__ != "numpy" or self.loop is None or first.dtype.char not in "fdlqBi?":
+            self.definition(xp, *args)
+            return
+        if self._run is None:
+            if jit_enabled():
+                self._run = _compile(self.loop, self._options)
+            else:
+                self._run = lambda *a: self.definition(xp, *a)
+        self._run(*args)

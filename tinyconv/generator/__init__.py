@@ -1,0 +1,38 @@
+"""Random numbers as NumPy arrays, in the order and to the bit of torch's CPU generator.
+
+One stream of 32-bit words (the Mersenne Twister of Matsumoto & Nishimura, ACM TOMACS 8, 1998)
+feeds everything. What a seed prints is decided by how many words a number takes, and by the
+rounding of the arithmetic behind it; both are torch's:
+
+    float32, float16     one word, its low 24 bits times 2**-24
+    float64              two words, the low 53 bits of high:low times 2**-53
+    integers             one word modulo the range, two for ranges of 2**28 and more
+    normal, below 16     pairs of float64 (Box & Muller 1958), the second kept for the next call
+    normal, 16 and more  blocks of 16 in the dtype itself: 8 radii, then 8 angles
+    everything else      float64, then rounded to the dtype
+
+The reference is torch on an x86 processor with fused multiply-add (AVX2 and later); elsewhere the
+last bit of a normal number may differ.
+"""
+
+from __future__ import annotations
+
+from .sampling import Generator
+from .stream import DEFAULT_SEED
+
+__all__ = ["DEFAULT_SEED", "Generator", "current", "default_generator", "replace_default"]
+
+default_generator = Generator()
+default_generator.seed()
+
+
+def current() -> Generator:
+    """The generator of those who name none."""
+    return default_generator
+
+
+def replace_default(generator: Generator) -> Generator:
+    """Make ``generator`` the one that :func:`current` gives, and return it."""
+    global default_generator
+    default_generator = generator
+    return generator

@@ -1,0 +1,166 @@
+"""Adam and its decoupled form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..errors import ArgumentError
+from ..tensor import Tensor
+from .elementwise import Elementwise, add_product, add_quotient, lerp
+from .optimizer import Group, Params, State
+
+
+class Adam(Elementwise):
+    r"""Steps of about ``lr`` per number, whatever the scale of its gradient.
+
+    m ← β₁ m + (1 - β₁) g;  v ← β₂ v + (1 - β₂) g²;
+    p ← p - lr m/(1 - β₁ᵗ) / (√(v/(1 - β₂ᵗ)) + eps)
+
+    with g = ∇f + weight_decay p and t the number of updates; with ``amsgrad`` the largest v so far
+    stands under the root. ``decoupled_weight_decay`` makes it ``AdamW``. ``lr`` and ``betas`` may
+    be tensors with one element. ``maximize`` climbs. ``foreach``, ``capturable``,
+    ``differentiable`` and ``fused`` are accepted and do not change the result.
+
+    Raises ``ValueError`` for a negative ``lr``, ``eps`` or ``weight_decay`` and for a β outside [0,
+    1).
+
+    Kingma & Ba, "Adam: A Method for Stochastic Optimization" (2015); Reddi, Kale & Kumar, "On the
+    Convergence of Adam and Beyond" (2018).
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor([4.0, 0.004], requires_grad=True)
+    >>> optimizer = tc.optim.Adam([x], lr=0.5)
+    >>> (x**2).sum().backward()
+    >>> optimizer.step()
+    >>> x.detach()
+    tensor([ 3.5000, -0.4960])
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def settings(self, group: Group) -> dict[str, Any]:
+        settings = super().settings(group)
+        betas = settings["betas"]
+        if not isinstance(betas, tuple) or len(betas) != 2:
+            raise ArgumentError(
+                f"Invalid betas: {group['betas']}", "Write a pair: betas=(0.9, 0.999)."
+            )
+        for i, beta in enumerate(betas):
+            if not 0 <= beta < 1:
+                raise ArgumentError(
+                    f"Invalid beta parameter at index {i}: {beta}", "It must be in [0, 1)."
+                )
+        return settings
+
+    def buffers(self, group: Group) -> dict[str, float]:
+        names = ["step", "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"])]
+        return dict.fromkeys(names, 0.0)
+
+    def update(
+        self,
+        p: Array,
+        g: Array,
+        state: State,
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        amsgrad: bool,
+        **_: Any,
+    ) -> None:
+        beta1, beta2 = betas
+        m, v, t = state["exp_avg"].array, state["exp_avg_sq"].array, state["step"].array.item()
+        lerp(m, g, 1 - beta1)
+        v *= beta2
+        add_product(v, g, g, 1 - beta2)
+        if amsgrad:
+            largest = state["max_exp_avg_sq"].array
+            v = np.maximum(largest, v, out=largest)
+        spread = np.sqrt(v)
+        spread /= (1 - beta2**t) ** 0.5
+        spread += eps
+        add_quotient(p, m, spread, -lr / (1 - beta1**t))
+
+
+class AdamW(Adam):
+    r"""Adam with the weight decay decoupled: p ← (1 - lr weight_decay) p, before and apart from g.
+
+    All else is as in ``Adam``.
+
+    Loshchilov & Hutter, "Decoupled Weight Decay Regularization" (2019).
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor([4.0], requires_grad=True)
+    >>> optimizer = tc.optim.AdamW([x], lr=0.5, weight_decay=0.5)
+    >>> x.sum().backward()
+    >>> optimizer.step()  # 4 (1 - 0.5 * 0.5) - 0.5
+    >>> x.item()
+    2.5
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:  # the state may come from Adam
+            group["decoupled_weight_decay"] = True

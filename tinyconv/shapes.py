@@ -1,0 +1,121 @@
+"""Shape arithmetic on integers alone; imports no array library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from .errors import RangeError, ShapeError
+
+Shape = tuple[int, ...]
+Ints = tuple[int, ...]
+
+
+def is_int(x: Any) -> bool:
+    """Tell whether ``x`` can stand for a size or an index: an int of Python or NumPy, not a bool."""
+    return hasattr(x, "__index__") and not isinstance(x, bool) and getattr(x, "shape", ()) == ()
+
+
+def wrap_dim(dim: int, ndim: int) -> int:
+    """Turn a dimension that may count from the end into one that counts from the start."""
+    n = ndim or 1  # a scalar may be addressed as if it had one dimension
+    if not -n <= dim < n:
+        raise RangeError(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})",
+            f"The tensor has {ndim} dimension{'s' * (ndim != 1)}.",
+        )
+    return dim % n
+
+
+def wrap_dims(dim: Any, ndim: int) -> Ints:
+    """Normalise ``None`` (all), an int or a sequence of them to sorted-as-given positive dimensions."""
+    if dim is None or (isinstance(dim, Sequence) and not dim):
+        return tuple(range(ndim))
+    if isinstance(dim, Sequence):
+        dims = tuple(wrap_dim(int(d), ndim) for d in dim)
+        for d in dims:
+            if dims.count(d) > 1:
+                raise ShapeError(f"dim {d} appears multiple times in the list of dims")
+    else:
+        dims = (wrap_dim(int(dim), ndim),)
+    return dims if ndim else ()
+
+
+def expand_ints(value: Any, n: int, name: str) -> Ints:
+    """Give an int, or a sequence of one or ``n`` ints, as a tuple of ``n``."""
+    if is_int(value):
+        return (int(value),) * n
+    if isinstance(value, (tuple, list)) and all(map(is_int, value)) and len(value) in (1, n):
+        return tuple(map(int, value)) * (n // len(value))
+    raise ShapeError(f"{name} must be an int or a sequence of {n} ints, but got {value!r}")
+
+
+def broadcast(a: Shape, b: Shape) -> Shape:
+    """The shape that both stretch to: equal sizes, or size one, counted from the last dimension."""
+    if a == b:
+        return a
+    n = max(len(a), len(b))
+    out = []
+    for i in range(-n, 0):
+        p = a[i] if -i <= len(a) else 1
+        q = b[i] if -i <= len(b) else 1
+        if p != q and p != 1 and q != 1:
+            raise ShapeError(
+                f"The size of tensor a ({p}) must match the size of tensor b ({q}) "
+                f"at non-singleton dimension {n + i}",
+                f"Shapes {list(a)} and {list(b)} do not broadcast: aligned at their last dimension, "
+                "each pair of sizes must be equal or contain a 1.",
+            )
+        out.append(q if p == 1 else p)
+    return tuple(out)
+
+
+def infer_size(shape: Sequence[int], numel: int) -> Shape:
+    """Fill the one ``-1`` of ``shape`` so that it holds ``numel`` elements."""
+    sizes = tuple(int(s) for s in shape)
+    invalid = ShapeError(
+        f"shape '{list(sizes)}' is invalid for input of size {numel}",
+        f"The sizes must multiply to {numel}; one of them may be -1.",
+    )
+    if sizes.count(-1) > 1:
+        raise ShapeError("only one dimension can be inferred")
+    for s in sizes:
+        if s < -1:
+            raise ShapeError(f"invalid shape dimension {s}")
+    if -1 not in sizes:
+        if prod(sizes) != numel:
+            raise invalid
+        return sizes
+    known = prod(s for s in sizes if s != -1)
+    if known == 0 and numel == 0:
+        raise ShapeError(
+            f"cannot reshape tensor of 0 elements into shape {list(sizes)} because the "
+            "unspecified dimension size -1 can be any value and is ambiguous"
+        )
+    if known == 0 or numel % known:
+        raise invalid
+    return tuple(numel // known if s == -1 else s for s in sizes)
+
+
+def conv_size(size: int, k: int, s: int, p: int, d: int) -> int:
+    """How many windows of ``k`` taps, ``d`` apart, fit at stride ``s`` into ``size`` padded by ``p``.
+
+    Relationship 14 and 15 of Dumoulin & Visin, arXiv 1603.07285.
+    """
+    return (size + 2 * p - d * (k - 1) - 1) // s + 1
+
+
+def conv_transpose_size(size: int, k: int, s: int, p: int, d: int, extra: int) -> int:
+    """The size whose convolution has ``size`` windows, plus ``extra`` rows that no window decides."""
+    return (size - 1) * s - 2 * p + d * (k - 1) + extra + 1
+
+
+def pool_size(size: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
+    """As :func:`conv_size`; with ``ceil_mode`` a last, partial window counts if it starts inside
+    the input or its left padding."""
+    span = size + 2 * p - d * (k - 1) - 1
+    n = (span + (s - 1) * ceil_mode) // s + 1
+    if ceil_mode and (n - 1) * s >= size + p:
+        n -= 1
+    return n

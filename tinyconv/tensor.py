@@ -1,0 +1,566 @@
+"""Tensor: a Variable that speaks. Its methods are the functions of ``tinyconv.ops``."""
+
+from __future__ import annotations
+
+import copy
+import math
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import ops
+from .autograd.engine import backward
+from .autograd.function import Function, Handle
+from .autograd.variable import Variable
+from .backend import Array, backend_of, get_backend
+from .dtypes import device, dtype, get_default_dtype, to_dtype
+from .printing import tensor_text
+
+__all__ = ["Parameter", "Size", "Tensor"]
+
+
+class Size(tuple[int, ...]):
+    """The shape of a Tensor: a tuple of ints that prints as ``tinyconv.Size([2, 3])``."""
+
+    def numel(self) -> int:
+        """The number of elements: the product of the sizes."""
+        return math.prod(self)
+
+    def __repr__(self) -> str:
+        return f"tinyconv.Size({list(self)})"
+
+    def __add__(self, other: Any) -> Size:
+        return Size((*self, *other))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size((*other, *self))
+
+    def __mul__(self, n: Any) -> Size:
+        return Size(tuple(self) * n)
+
+    def __getitem__(self, index: Any) -> Any:
+        part = super().__getitem__(index)
+        return Size(part) if isinstance(index, slice) else part
+
+
+class Tensor(Variable):
+    """An n-dimensional array that remembers how it was computed.
+
+    The body is a table of contents: the documentation of ``x.relu()`` is that of ``tinyconv.relu``, because they
+    are one object. ``x.array`` is the NumPy (or CuPy) array inside.
+    """
+
+    def __init__(self, *data: Any) -> None:
+        if len(data) == 1 and type(data[0]).__module__.partition(".")[0] in ("numpy", "cupy"):
+            self.array = data[0]  # as it is: no copy, no new dtype
+            return
+        numpy, kind = backend_of_cpu.xp, get_default_dtype().numpy
+        if all(isinstance(n, int) for n in data):
+            self.array = numpy.zeros(data or (0,), kind)  # Tensor(2, 3): a shape
+        else:
+            self.array = numpy.array(data[0].array if isinstance(data[0], Tensor) else data[0], kind)
+
+    @staticmethod
+    def wrap(array: Array) -> Tensor:
+        """Box a freshly computed array. Never a subclass: the sum of two Parameters is not a Parameter."""
+        new = _new(Tensor)
+        new.array = array
+        return new
+
+    # ── arithmetic ──
+    add, __add__ = ops.add, ops.add
+    sub, subtract, __sub__, __rsub__, rsub = ops.sub, ops.sub, ops.sub, ops.rsub, ops.rsub
+    mul, multiply, __mul__, __rmul__ = ops.mul, ops.mul, ops.mul, ops.mul
+    div, divide, true_divide, __truediv__ = ops.div, ops.div, ops.true_divide, ops.div
+    floor_divide, __floordiv__ = ops.floor_divide, ops.floor_divide
+    remainder, fmod, __mod__ = ops.remainder, ops.fmod, ops.remainder
+    pow, __pow__ = ops.pow, ops.pow
+    neg, negative, __neg__ = ops.neg, ops.neg, ops.neg
+    abs, absolute, __abs__ = ops.abs, ops.abs, ops.abs
+    matmul, __matmul__, __rmatmul__ = ops.matmul, ops.matmul, ops.rmatmul
+    exp, exp2, expm1, log, log2, log10, log1p = ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p
+    sqrt, rsqrt, square, reciprocal = ops.sqrt, ops.rsqrt, ops.square, ops.reciprocal
+    sin, cos, tan, asin, acos, atan = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan
+    sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
+    arcsin, arccos, arctan, atan2, arctan2, hypot = ops.asin, ops.acos, ops.atan, ops.atan2, ops.atan2, ops.hypot
+    sigmoid, erf, erfc, relu, sign = ops.sigmoid, ops.erf, ops.erfc, ops.relu, ops.sign
+    floor, ceil, round, trunc, frac = ops.floor, ops.ceil, ops.round, ops.trunc, ops.frac
+    clamp, clip, clamp_min, clamp_max = ops.clamp, ops.clamp, ops.clamp_min, ops.clamp_max
+    maximum, minimum, where = ops.maximum, ops.minimum, lambda x, condition, y: ops.where(condition, x, y)
+    softmax, log_softmax = ops.softmax, ops.log_softmax
+    clone = ops.clone
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    # ── comparison and logic ──
+    ne, lt, le, gt, ge = ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    eq, equal, allclose, isclose = ops.eq, ops.equal, ops.allclose, ops.isclose
+    __lt__, __le__, __gt__, __ge__ = ops.lt, ops.le, ops.gt, ops.ge
+    logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
+    logical_not, bitwise_not, __invert__ = ops.logical_not, ops.bitwise_not, ops.bitwise_not
+    bitwise_and, __and__, __rand__ = ops.bitwise_and, ops.bitwise_and, ops.bitwise_and
+    bitwise_or, __or__, __ror__ = ops.bitwise_or, ops.bitwise_or, ops.bitwise_or
+    bitwise_xor, __xor__, __rxor__ = ops.bitwise_xor, ops.bitwise_xor, ops.bitwise_xor
+    isnan, isinf, isfinite = ops.isnan, ops.isinf, ops.isfinite
+
+    def __eq__(self, other: Any) -> Any:
+        return ops.eq(self, other) if _comparable(other) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return ops.ne(self, other) if _comparable(other) else NotImplemented
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # ── reductions ──
+    sum, mean, var, std, prod = ops.sum, ops.mean, ops.var, ops.std, ops.prod
+    max, min, amax, amin, argmax, argmin = ops.max, ops.min, ops.amax, ops.amin, ops.argmax, ops.argmin
+    any, all, norm, logsumexp, cumsum = ops.any, ops.all, ops.norm, ops.logsumexp, ops.cumsum
+
+    # ── views and rearrangements ──
+    reshape, reshape_as, view, view_as = ops.reshape, ops.reshape_as, ops.view, ops.view_as
+    flatten, ravel, unflatten = ops.flatten, ops.ravel, ops.unflatten
+    squeeze, unsqueeze = ops.squeeze, ops.unsqueeze
+    permute, transpose, swapaxes, swapdims, t = ops.permute, ops.transpose, ops.transpose, ops.transpose, ops.t
+    movedim, moveaxis, diagonal = ops.movedim, ops.movedim, ops.diagonal
+    expand, expand_as, broadcast_to = ops.expand, ops.expand_as, ops.broadcast_to
+    select, narrow, split, chunk, unbind = ops.select, ops.narrow, ops.split, ops.chunk, ops.unbind
+    repeat, tile, repeat_interleave, flip, roll = ops.repeat, ops.tile, ops.repeat_interleave, ops.flip, ops.roll
+    contiguous = ops.contiguous
+
+    # ── elements by place ──
+    __getitem__, __setitem__ = ops.getitem, ops.setitem
+    gather, scatter, scatter_add, take_along_dim = ops.gather, ops.scatter, ops.scatter_add, ops.take_along_dim
+    index_select, index_put = ops.index_select, ops.index_put
+    masked_fill, masked_select, nonzero = ops.masked_fill, ops.masked_select, ops.nonzero
+    sort, argsort, topk, unique, bincount = ops.sort, ops.argsort, ops.topk, ops.unique, ops.bincount
+
+    # ── linear algebra ──
+    mm, bmm, mv, dot, outer, addmm = ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer, ops.addmm
+
+    # ── conversion ──
+    to, type, type_as, cpu, cuda = ops.to, ops.type, ops.type_as, ops.cpu, ops.cuda
+    half, float, double, char, short = ops.half, ops.float, ops.double, ops.char, ops.short
+    int, long, byte, bool = ops.int, ops.long, ops.byte, ops.bool
+
+    # ── in place ──
+    add_, sub_, mul_, div_, pow_ = ops.add_, ops.sub_, ops.mul_, ops.div_, ops.pow_
+    __iadd__, __isub__, __imul__, __itruediv__ = ops.add_, ops.sub_, ops.mul_, ops.div_
+    __ipow__, __ifloordiv__, __imod__ = ops.pow_, ops.floor_divide_, ops.remainder_
+    floor_divide_, remainder_, fmod_ = ops.floor_divide_, ops.remainder_, ops.fmod_
+    copy_, fill_, zero_ = ops.copy_, ops.fill_, ops.zero_
+    clamp_, clip_, clamp_min_, clamp_max_ = ops.clamp_, ops.clamp_, ops.clamp_min_, ops.clamp_max_
+    abs_, neg_, exp_, log_, sqrt_, rsqrt_ = ops.abs_, ops.neg_, ops.exp_, ops.log_, ops.sqrt_, ops.rsqrt_
+    square_, reciprocal_, sin_, cos_, tan_ = ops.square_, ops.reciprocal_, ops.sin_, ops.cos_, ops.tan_
+    tanh_, sigmoid_, relu_, erf_, sign_ = ops.tanh_, ops.sigmoid_, ops.relu_, ops.erf_, ops.sign_
+    floor_, ceil_, round_, trunc_, frac_ = ops.floor_, ops.ceil_, ops.round_, ops.trunc_, ops.frac_
+    masked_fill_, scatter_, scatter_add_, index_put_ = (
+        ops.masked_fill_,
+        ops.scatter_,
+        ops.scatter_add_,
+        ops.index_put_,
+    )
+    uniform_, normal_, bernoulli_, random_, exponential_ = (
+        ops.uniform_,
+        ops.normal_,
+        ops.bernoulli_,
+        ops.random_,
+        ops.exponential_,
+    )
+
+    # ── description ──
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return Size(self.array.shape)
+
+    def size(self, dim: Any = None) -> Any:
+        """The shape, or the size of one dimension."""
+        if dim is None:
+            return Size(self.array.shape)
+        return self.array.shape[ops.wrap_dim(dim, self.array.ndim)]
+
+    @property
+    def dtype(self) -> dtype:
+        """The number type."""
+        return to_dtype(self.array.dtype)
+
+    @property
+    def device(self) -> device:
+        """Where the elements lie."""
+        b = backend_of(self.array)
+        return device(b.name, b.index(self.array))
+
+    @property
+    def is_cuda(self) -> bool:
+        """True on a GPU."""
+        return backend_of(self.array).name == "cuda"
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim  # type: ignore[no-any-return]  # an array is Any
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim  # type: ignore[no-any-return]  # an array is Any
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size  # type: ignore[no-any-return]  # an array is Any
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize  # type: ignore[no-any-return]  # an array is Any
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize  # type: ignore[no-any-return]  # an array is Any
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes  # type: ignore[no-any-return]  # an array is Any
+
+    def stride(self, dim: Any = None) -> Any:
+        """Steps, in elements, from one element of a dimension to the next."""
+        steps = tuple(s // self.array.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        a = self.array
+        return int(a.ctypes.data if backend_of(a).name == "cpu" else a.data.ptr)
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """True if the elements lie in row-major order."""
+        return bool(self.array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """True for float16, float32 and float64."""
+        return self.array.dtype.kind == "f"  # type: ignore[no-any-return]  # an array is Any
+
+    def is_inference(self) -> bool:
+        """True if made in inference mode."""
+        return self.inference
+
+    @property
+    def T(self) -> Tensor:
+        """Dimensions in reverse order."""
+        return ops.permute(self, *reversed(range(self.array.ndim)))  # type: ignore[no-any-return]  # ops give Any
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions swapped."""
+        return ops.transpose(self, -2, -1)  # type: ignore[no-any-return]  # ops give Any
+
+    # ── the tape ──
+    @property
+    def grad_fn(self) -> Function | None:
+        """The node that made this tensor, if it was recorded."""
+        edge = self.edge
+        return edge if isinstance(edge, Function) else None
+
+    @property
+    def _version(self) -> int:
+        return self.counter().count
+
+    @property
+    def _base(self) -> Any:
+        return self.base
+
+    def backward(
+        self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add the gradient of this tensor, weighted by ``gradient``, to ``grad`` of every leaf it was made from.
+
+        >>> import tinyconv as tc
+        >>> x = tc.tensor([1., 2.], requires_grad=True)
+        >>> (x ** 2).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+        """
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory, off the tape; a write to either is noticed by both."""
+        new = Tensor.wrap(self.array)
+        new.version = self.counter()
+        return new
+
+    def detach_(self) -> Tensor:
+        """Forget how this tensor was made."""
+        if self.base is not None and self.edge is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node, self.leaf = None, False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, off the tape; writes to it go unnoticed."""
+        return Tensor.wrap(self.array)
+
+    @data.setter
+    def data(self, new: Tensor) -> None:
+        if not isinstance(new, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
+        self.array = new.array
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
+        """Call ``hook(grad)`` when the gradient of this tensor is known; what it returns takes its place.
+
+        >>> import tinyconv as tc
+        >>> x = tc.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+        """
+        edge = self.edge
+        if edge is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if edge.hooks is None:
+            edge.hooks = {}
+        return Handle(edge.hooks, (hook, Tensor.wrap))
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
+        """Call ``hook(self)`` after a gradient was added to ``grad`` of this leaf."""
+        if not self.leaf:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        return Handle(vars(self).setdefault("after", {}), hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is no leaf in its ``grad``."""
+        edge = self.edge
+        if edge is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.leaf or self.keeps_grad:
+            return
+        self.keeps_grad = True
+        me = weakref.ref(self)  # the node must not keep its result alive
+
+        def keep(g: Tensor) -> None:
+            if (x := me()) is not None:
+                x.grad = g.clone() if x.grad is None else x.grad + g
+
+        edge.hooks = edge.hooks or {}
+        edge.hooks[math.inf] = (keep, Tensor.wrap)  # after all others
+
+    @property
+    def retains_grad(self) -> bool:
+        """True after :meth:`retain_grad`."""
+        return self.keeps_grad
+
+    # ── to Python and NumPy ──
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self.array.size} elements cannot be converted to Scalar\n"
+                "Reduce it first (.mean(), .sum()), or write .tolist()."
+            )
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists."""
+        return self.array.tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The elements as a NumPy array: on the CPU, the very memory."""
+        if force:
+            return backend_of(self.array).to_numpy(self.array)
+        if self.requires_grad:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.is_cuda:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
+        return self.array
+
+    __array_priority__ = 1000  # NumPy leaves ``array + tensor`` to the tensor
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        a = self.numpy()
+        if copy is None:
+            return a if dtype is None else a.astype(dtype, copy=False)
+        return a.astype(a.dtype if dtype is None else dtype, copy=copy)
+
+    def __array_wrap__(self, array: Array, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return Tensor.wrap(array if hasattr(array, "ndim") and not return_scalar else backend_of_cpu.xp.asarray(array))
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        a = self.array
+        return (a if a.flags.writeable else a.copy()).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+    def __len__(self) -> int:
+        if not self.array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(ops.unbind(self))
+
+    def __reversed__(self) -> Tensor:
+        return ops.flip(self, 0)  # type: ignore[no-any-return]  # ops give Any
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self.array == (element.array if isinstance(element, Tensor) else element)).any())
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            what = "no values" if not self.array.size else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous\nWrite x.any() or x.all().")
+        return bool(self.array)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.array.item())
+
+    def __repr__(self) -> str:
+        edge = self.edge
+        return tensor_text(
+            backend_of(self.array).to_numpy(self.array),
+            dtype=self.dtype.name,
+            default_dtype=get_default_dtype().name,
+            device=str(self.device),
+            requires_grad=edge is self,
+            grad_fn=edge.name if isinstance(edge, Function) else None,
+        )
+
+    def __format__(self, spec: str) -> str:
+        if self.array.ndim == 0 and type(self) is Tensor:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]  # memo holds Any
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.\n"
+                "Write x.detach().clone(), or x.clone() to keep the history."
+            )
+        new = _new(type(self))
+        memo[id(self)] = new
+        new.__dict__.update(self._own_attributes(lambda v: copy.deepcopy(v, memo)))
+        new.array = self.array.copy()
+        new.leaf = self.leaf
+        if self.grad is not None:
+            new.grad = copy.deepcopy(self.grad, memo)
+        return new
+
+    def _own_attributes(self, convert: Callable[[Any], Any]) -> dict[str, Any]:
+        """What users have put on this tensor."""
+        return {k: convert(v) for k, v in vars(self).items() if k not in _STATE}
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("Only graph leaves can be pickled\nWrite x.detach() first.")
+        array = backend_of(self.array).to_numpy(self.array)
+        return _rebuild, (type(self), array, str(self.device), self.leaf), self._own_attributes(lambda v: v)
+
+    def __dir__(self) -> list[str]:
+        return sorted(n for n in super().__dir__() if n not in _STATE or n in ("grad", "array"))
+
+    # ── new tensors like this one ──
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """A tensor of ``data`` with dtype and device of this one."""
+        source = data.array if isinstance(data, Tensor) else data
+        new = self._like(backend_of_cpu.xp.array(source), dtype, device)
+        return new.requires_grad_(requires_grad) if requires_grad else new
+
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Zeros with dtype and device of this tensor."""
+        return self.new_full(ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Ones with dtype and device of this tensor."""
+        return self.new_full(ops.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """Zeros too: memory is not handed out with what it held before."""
+        return self.new_full(ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+    def new_full(
+        self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        """One number everywhere, with dtype and device of this tensor."""
+        new = self._like(backend_of_cpu.xp.full(tuple(size), fill_value), dtype, device)
+        return new.requires_grad_(requires_grad) if requires_grad else new
+
+    def _like(self, array: Array, dtype: Any, device: Any) -> Tensor:
+        kind = self.array.dtype if dtype is None else to_dtype(dtype).numpy
+        new = Tensor.wrap(array.astype(kind))
+        return ops.to(new, self.device if device is None else device)  # type: ignore[no-any-return]  # ops give Any
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module finds among its attributes and an optimizer trains.
+
+    >>> import tinyconv as tc
+    >>> tc.nn.Parameter(tc.zeros(2))
+    Parameter containing:
+    tensor([0., 0.], requires_grad=True)
+    """
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        source = Tensor() if data is None else data
+        if not isinstance(source, Tensor):
+            raise TypeError(f"Parameter takes a Tensor, got {type(data).__name__}: write Parameter(tensor(...))")
+        self.array = source.array
+        if requires_grad:
+            self.requires_grad_(True)
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+_new = object.__new__
+_STATE = {"array", "grad", "node", "leaf", "version", "base", "replay", "stamp", "born", "inference", "hooks",
+          "keeps_grad", "after"}  # fmt: skip
+backend_of_cpu = get_backend("cpu")
+
+
+def _comparable(other: Any) -> bool:
+    return isinstance(other, (Tensor, int, float)) or hasattr(other, "__array_interface__")
+
+
+def _rebuild(cls: type, array: Array, where: str, requires_grad: bool) -> Tensor:
+    new: Tensor = _new(cls)
+    new.array = array if where == "cpu" else ops.to(Tensor.wrap(array), where).array
+    new.leaf = requires_grad
+    return new

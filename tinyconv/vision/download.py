@@ -1,0 +1,107 @@
+"""Fetching one file of known content from the first of several mirrors that has it.
+
+Two environment variables are heard: ``TINYCONV_MIRROR``, the address of a folder that is asked
+before all others, and ``TINYCONV_OFFLINE=1``, which forbids the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pooch
+
+__all__ = ["fetch", "md5"]
+
+RETRIES = 1  # a second try per mirror, for connections that broke
+TIMEOUT = 30  # seconds of silence until a mirror counts as dead
+
+
+def md5(content: bytes) -> str:
+    """Return the MD5 sum of ``content`` in hex: against accidents, not against attackers.
+
+    >>> md5(b"")
+    'd41d8cd98f00b204e9800998ecf8427e'
+    """
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def fetch(filename: str, checksum: str, mirrors: Iterable[str], folder: str | Path) -> Path:
+    """Bring a file into a folder, unless it lies there already, and return its path.
+
+    Mirrors are asked in order until one delivers the right content; the file appears under its
+    name only when complete and verified.
+
+    Args:
+        filename: name of the file in ``folder``
+        checksum: MD5 sum of its content, in hex
+        mirrors: full addresses of the file, the best first
+        folder: created where missing
+
+    Raises:
+        RuntimeError: no mirror delivered the file; the message tells what each said
+    """
+    target = Path(folder).expanduser() / filename
+    if target.is_file() and pooch.file_hash(str(target), alg="md5") == checksum:
+        return target
+    urls = list(mirrors)
+    if prefix := os.environ.get("TINYCONV_MIRROR"):
+        urls.insert(0, f"{prefix.rstrip('/')}/{filename}")
+    if os.environ.get("TINYCONV_OFFLINE", "0") not in ("", "0"):
+        raise RuntimeError(
+            f"Error downloading {filename}: TINYCONV_OFFLINE is set, so the network is not used\n"
+            + _by_hand(target, checksum, urls)
+        )
+    said = []
+    for url in urls:
+        try:
+            _from(url, target, checksum)
+            return target
+        except (ValueError, OSError) as error:  # a wrong checksum; HTTP, network and disk
+            said.append(f"{url}: {_reason(error)}")
+            more = "; trying the next mirror" if url != urls[-1] else ""
+            print(f"{said[-1]}{more}", file=sys.stderr)
+    raise RuntimeError(
+        "\n".join([f"Error downloading {filename}:", *_indented(said)])
+        + "\n"
+        + _by_hand(target, checksum, urls)
+    )
+
+
+def _from(url: str, target: Path, checksum: str) -> None:
+    """Download one address to ``target``: atomic, verified, with a progress bar."""
+    one_file = pooch.create(
+        path=target.parent,
+        base_url="",
+        registry={target.name: f"md5:{checksum}"},
+        urls={target.name: url},
+        retry_if_failed=RETRIES,
+    )
+    http = pooch.HTTPDownloader(
+        progressbar=True,
+        chunk_size=1 << 16,
+        timeout=TIMEOUT,
+        # "identity": else some servers call a .gz compressed text, to be unpacked on the way.
+        headers={"Accept-Encoding": "identity", "User-Agent": "tinyconv"},
+    )
+    one_file.fetch(target.name, downloader=http)
+
+
+def _reason(error: Exception) -> str:
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _by_hand(target: Path, checksum: str, urls: list[str]) -> str:
+    lines = [
+        f"Place the file by hand at {target} (MD5 {checksum}); it is published at",
+        *_indented(urls),
+    ]
+    return "\n".join([*lines, "or name a folder that has it: TINYCONV_MIRROR=http://host/folder"])
