@@ -81,7 +81,8 @@ def test_first_mirror_that_has_it(server, tmp_path, capsys, folders, asked):
     assert path == tmp_path / "new" / NAME
     assert path.read_bytes() == CONTENT
     assert server.asked == [f"/{folder}/{NAME}" for folder in asked]
-    ERR=capsys.readouterr().err; print(repr(ERR)); notices = [line for line in capsys.readouterr().err.splitlines() if "next mirror" in line]
+    err = capsys.readouterr().err
+    notices = [line for line in err.splitlines() if "next mirror" in line]
     assert [line.split(": ")[0] for line in notices] == [server.url(f) for f in asked[:-1]]
     assert list(path.parent.iterdir()) == [path]  # no leftovers
 
@@ -140,7 +141,7 @@ def test_offline(server, tmp_path, monkeypatch):
     assert download.fetch(NAME, MD5, [url], tmp_path) == path  # what is there may be used
 
 
-# ---- data sets ------------------------------------------------------------------------------------
+# ---- data sets -----------------------------------------------------------------------------------
 
 
 def test_cifar_unpacks_its_archive(server, tmp_path):

@@ -11,9 +11,10 @@ from typing import Any
 from . import ops
 from .autograd.engine import backward
 from .autograd.function import Function, Handle
-from .autograd.variable import Variable
+from .autograd.variable import RETAIN, Variable
 from .backend import Array, backend_of, get_backend
 from .dtypes import device, dtype, get_default_dtype, to_dtype
+from .errors import InplaceError
 from .printing import tensor_text
 
 __all__ = ["Parameter", "Size", "Tensor"]
@@ -288,6 +289,9 @@ class Tensor(Variable):
     def _base(self) -> Any:
         return self.base
 
+    def _is_view(self) -> Any:
+        return self.base is not None
+
     def backward(
         self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
     ) -> None:
@@ -304,12 +308,12 @@ class Tensor(Variable):
     def detach(self) -> Tensor:
         """The same memory, off the tape; a write to either is noticed by both."""
         new = Tensor.wrap(self.array)
-        new.version = self.counter()
+        new.version, new.inference = self.counter(), self.inference
         return new
 
     def detach_(self) -> Tensor:
         """Forget how this tensor was made."""
-        if self.base is not None and self.edge is not None:
+        if self.base is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
         self.node, self.leaf = None, False
         return self
@@ -340,13 +344,15 @@ class Tensor(Variable):
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if edge.hooks is None:
             edge.hooks = {}
-        return Handle(edge.hooks, (hook, Tensor.wrap))
+        return Handle(edge.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
         """Call ``hook(self)`` after a gradient was added to ``grad`` of this leaf."""
         if not self.leaf:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-        return Handle(vars(self).setdefault("after", {}), hook)
+        if self.after is None:
+            self.after = {}
+        return Handle(self.after, hook)
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is no leaf in its ``grad``."""
@@ -362,8 +368,9 @@ class Tensor(Variable):
             if (x := me()) is not None:
                 x.grad = g.clone() if x.grad is None else x.grad + g
 
-        edge.hooks = edge.hooks or {}
-        edge.hooks[math.inf] = (keep, Tensor.wrap)  # after all others
+        if edge.hooks is None:
+            edge.hooks = {}
+        edge.hooks[RETAIN] = keep
 
     @property
     def retains_grad(self) -> bool:
@@ -451,14 +458,17 @@ class Tensor(Variable):
         return int(self.array.item())
 
     def __repr__(self) -> str:
-        edge = self.edge
+        try:
+            maker = self.grad_fn.name if self.grad_fn else None
+        except InplaceError:  # a view that a write has cut off
+            maker = "Invalid"
         return tensor_text(
             backend_of(self.array).to_numpy(self.array),
             dtype=self.dtype.name,
             default_dtype=get_default_dtype().name,
             device=str(self.device),
-            requires_grad=edge is self,
-            grad_fn=edge.name if isinstance(edge, Function) else None,
+            requires_grad=self.requires_grad,
+            grad_fn=maker,
         )
 
     def __format__(self, spec: str) -> str:
@@ -549,9 +559,10 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
 
+Variable.results = Tensor
 _new = object.__new__
 _STATE = {"array", "grad", "node", "leaf", "version", "base", "replay", "stamp", "born", "inference", "hooks",
-          "keeps_grad", "after"}  # fmt: skip
+          "keeps_grad", "after", "_grad"}  # fmt: skip
 backend_of_cpu = get_backend("cpu")
 
 

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from ..backend import XP, backend_of, hush, restore
-from ..errors import GraphError
+from ..errors import ArgumentError, GraphError, ShapeError
 from .function import Function
 from .mode import mode
 from .variable import Variable
@@ -28,30 +28,25 @@ def run(
 
     Nodes are taken newest first. A node is always newer than those it was made from, so when one is
     taken every gradient that will reach it has arrived: no recursion, no second pass. (A node must wait
-    for all of them: in ``b = a + a; c = a * b`` the gradient of ``a`` has three parts.)
+    for all of them: in ``b = a + a; c = a * b`` the gradient of ``a`` has three parts.) The leaves are
+    older than all nodes.
 
     With ``wanted`` nothing is added to any leaf; the gradients at these edges are returned.
     """
-    useful = None if wanted is None else _leading_to(wanted, [edge for edge, _ in roots])
+    goals = None if wanted is None else set(wanted)
+    leading = None if goals is None else _leading_to(goals, [edge for edge, _ in roots])
     found: dict[Edge, Any] = {}
-    pending: dict[Edge, Any] = {}
+    pending: dict[Edge, tuple[Any, bool]] = {}  # the gradient so far, and whether it is ours alone
     queue: list[tuple[int, Function]] = []
 
-    def arrive(edge: Edge, g: Any, fresh: bool) -> None:
-        if useful is not None and edge not in useful:
+    def arrive(edge: Edge, g: Any, ours: bool) -> None:
+        if leading is not None and edge not in leading and edge not in goals:  # type: ignore[operator]  # both or none
             return
-        if isinstance(edge, Variable):
-            if edge.hooks:
-                g = _hooked(edge.hooks, g, edge.wrap)
-            if wanted is not None:
-                found[edge] = found[edge] + g if edge in found else g
-            else:
-                _accumulate(edge, g, fresh)
-        elif edge in pending:
-            pending[edge] = pending[edge] + g
-        else:
-            pending[edge] = g
+        if edge in pending:
+            g, ours = pending[edge][0] + g, True
+        elif isinstance(edge, Function):
             heappush(queue, (-edge.order, edge))
+        pending[edge] = g, ours
 
     before = mode.enabled, mode.graph
     mode.enabled = mode.graph = create_graph
@@ -61,29 +56,36 @@ def run(
             arrive(edge, g, False)
         while queue:
             _, node = heappop(queue)
-            g = pending.pop(node)
+            g, _ = pending.pop(node)
             if node.hooks:
-                g = _hooked(node.hooks, g, None)
-            if wanted is not None and node in wanted:
+                g = _hooked(node.hooks, g)
+            if leading is not None:
                 found[node] = g
-                if node not in useful:  # type: ignore[operator]  # set together with wanted
+                if node not in leading:
                     continue
             grads = node.backward(g)
-            if "after" in vars(node):
+            if node.after:
                 grads = _after(node, grads, g)
             for edge, gx in zip(node.edges, grads, strict=False):
                 if edge is not None and gx is not None:
                     arrive(edge, gx, node.gives_away)
             if not retain_graph:
                 node.release()
+        for leaf, (g, ours) in pending.items():
+            if leaf.hooks:
+                g, ours = _hooked(leaf.hooks, g), False
+            if leading is None:
+                _accumulate(leaf, g, ours)
+            else:
+                found[leaf] = g
     finally:
         restore(token)
         mode.enabled, mode.graph = before
     return found
 
 
-def _leading_to(wanted: Sequence[Edge], roots: list[Edge]) -> set[Edge]:
-    """The edges from which some wanted edge can be reached, themselves included."""
+def _leading_to(goals: set[Edge], roots: list[Edge]) -> set[Edge]:
+    """The nodes with an edge from which a goal can be reached."""
     seen: set[Edge] = set()
     stack = [e for e in roots if isinstance(e, Function)]
     while stack:
@@ -91,58 +93,68 @@ def _leading_to(wanted: Sequence[Edge], roots: list[Edge]) -> set[Edge]:
         if node not in seen:
             seen.add(node)
             stack.extend(e for e in node.edges if isinstance(e, Function))
-    useful = set(wanted)
+    leading: set[Edge] = set()
     for node in sorted(seen, key=lambda n: n.order):  # oldest first: what a node leads to is settled
-        if any(e in useful for e in node.edges):
-            useful.add(node)
-    return useful
+        if any(e in leading or e in goals for e in node.edges):
+            leading.add(node)
+    return leading
 
 
-def _hooked(hooks: dict[int, Any], g: Any, wrap: Any) -> Any:
+def _hooked(hooks: dict[Any, Any], g: Any) -> Any:
     """Pass a gradient through tensor hooks, each of which may replace it."""
-    plain = not isinstance(g, Variable)
-    for hook, box in list(hooks.values()):
-        shown = box(_array(g)) if plain else g
+    shown = _shown(g)
+    for _, hook in sorted(hooks.items()):
         answer = hook(shown)
-        if answer is not None:
-            if answer.array.shape != shown.array.shape:
-                raise RuntimeError(
-                    f"hook '{getattr(hook, '__name__', hook)}' has changed the size of value"
-                )
-            g = answer.array if plain else answer
-    return g
+        if answer is None:
+            continue
+        if not isinstance(answer, Variable):
+            raise TypeError(f"expected Variable, but hook returned '{type(answer).__name__}'")
+        if answer.array.shape != shown.array.shape:
+            name = getattr(hook, "__name__", hook)
+            raise ShapeError(
+                f"hook '{name}' has changed the size of value",
+                f"It was {list(shown.array.shape)} and became {list(answer.array.shape)}.",
+            )
+        shown = answer
+    return shown if isinstance(g, Variable) else shown.array
 
 
-def _after(node: Any, grads: Any, g: Any) -> Any:
+def _after(node: Function, grads: Any, g: Any) -> Any:
+    """Show hooks of a node the gradients of its inputs and output, of which they may replace the former."""
     for hook in list(node.after.values()):
-        answer = hook(grads, (g,))
+        inputs = tuple(map(_shown, grads))
+        answer = hook(inputs, tuple(map(_shown, node.parts(g))))
         if answer is not None:
-            grads = answer
+            grads = [v if v is None or mode.graph else v.array for v in answer]
     return grads
+
+
+def _shown(g: Any) -> Any:
+    """A gradient as a Variable."""
+    return g if isinstance(g, Variable) or g is None else Variable.results.wrap(_array(g))
 
 
 def _array(g: Any) -> Any:
     return g if type(g) in XP else XP[next(iter(XP))].asarray(g)
 
 
-def _accumulate(leaf: Any, g: Any, fresh: bool) -> None:
+def _accumulate(leaf: Variable, g: Any, ours: bool) -> None:
+    """Add to ``leaf.grad``; an array that is ours alone becomes it."""
     with _accumulation:
         old = leaf.grad
         if isinstance(g, Variable):  # the backward pass is recorded: grad has a history of its own
-            leaf.grad = g.clone() if old is None else old + g
-            return
-        g = _array(g)
-        if old is None:
-            own = fresh and g.base is None and g.dtype == leaf.array.dtype
-            leaf.grad = leaf.wrap(g if own else g.astype(leaf.array.dtype, order="C"))
+            leaf.grad = g.clone() if old is None else old + g  # type: ignore[attr-defined]  # a Tensor
+        elif old is None:
+            g, kind = _array(g), leaf.array.dtype
+            own = ours and g.base is None and g.dtype == kind
+            leaf.grad = leaf.wrap(g if own else g.astype(kind, order="C"))
         elif old.edge is None:
             old.array += g
             old.bump()
         else:
             leaf.grad = leaf.wrap(old.array + g)
-    if "after" in vars(leaf):
-        for hook in list(leaf.after.values()):
-            hook(leaf)
+    for hook in list(leaf.after.values()) if leaf.after else ():
+        hook(leaf)
 
 
 def _roots(
@@ -195,9 +207,7 @@ def backward(
     tensors = _tuple(tensors)
     gradients = (None,) * len(tensors) if grad_tensors is None else _tuple(grad_tensors)
     if len(gradients) != len(tensors):
-        raise RuntimeError(
-            f"got {len(tensors)} tensors and {len(gradients)} gradients"
-        )
+        raise GraphError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
     keep = create_graph if retain_graph is None else retain_graph
     roots = _roots(tensors, gradients, create_graph)
     if inputs is None:
@@ -205,7 +215,10 @@ def backward(
         return
     chosen = _tuple(inputs)
     if not chosen:
-        raise RuntimeError("'inputs' argument to 'backward' cannot be empty")
+        raise GraphError("`inputs` argument to `backward()` cannot be empty.")
+    for x in chosen:
+        if x.edge is None:
+            raise GraphError("can't retain_grad on Tensor that has requires_grad=False")
     found = run(roots, retain_graph=keep, create_graph=create_graph, wanted=[x.edge for x in chosen])
     for x in chosen:
         if x.edge in found:
@@ -232,16 +245,17 @@ def grad(
     """
     outputs, inputs = _tuple(outputs), _tuple(inputs)
     if is_grads_batched:
-        rows = [
-            grad(outputs, inputs, tuple(g[i] for g in _tuple(grad_outputs)), True, create_graph, allow_unused)
-            for i in range(len(_tuple(grad_outputs)[0]))
-        ]
-        box = inputs[0].wrap
-        return tuple(
-            box(XP[type(column[0].array)].stack([g.array for g in column])) for column in zip(*rows, strict=True)
+        return _batched(outputs, inputs, _tuple(grad_outputs), create_graph, allow_unused)
+    if materialize_grads and allow_unused is False:
+        raise ArgumentError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
         )
-    allow_unused = materialize_grads if allow_unused is None else allow_unused
+    if not inputs:
+        raise GraphError("`inputs` argument to `grad()` cannot be empty.")
     gradients = (None,) * len(outputs) if grad_outputs is None else _tuple(grad_outputs)
+    if len(gradients) != len(outputs):
+        raise GraphError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
     for i, x in enumerate(inputs):
         if x.edge is None:
             raise GraphError(
@@ -253,17 +267,35 @@ def grad(
     found = run(roots, retain_graph=keep, create_graph=create_graph, wanted=[x.edge for x in inputs])
     results = []
     for i, x in enumerate(inputs):
-        g = found.get(x.edge)
-        if g is None:
-            if materialize_grads:
-                g = x.wrap(backend_of(x.array).xp.zeros_like(x.array))
-            elif not allow_unused:
-                raise GraphError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                    "allow_unused=True if this is the desired behavior.",
-                    f"It is input {i}, of shape {list(x.array.shape)}.",
-                )
-        elif not isinstance(g, Variable):
-            g = x.wrap(_array(g))
+        g = _shown(found.get(x.edge))
+        if g is None and materialize_grads:
+            g = x.wrap(backend_of(x.array).xp.zeros_like(x.array))
+            g.leaf = create_graph
+        elif g is None and not allow_unused:
+            raise GraphError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior.",
+                f"It has shape {list(x.array.shape)}.",
+            )
         results.append(g)
     return tuple(results)
+
+
+def _batched(
+    outputs: Any, inputs: Any, seeds: Any, create_graph: bool, allow_unused: bool | None
+) -> tuple[Any, ...]:
+    """One backward pass for each row of the gradients, stacked."""
+    if create_graph:
+        raise GraphError("is_grads_batched=True cannot be recorded", "Call grad() once a row.")
+    rows = [
+        grad(outputs, inputs, tuple(seed.wrap(seed.array[i]) for seed in seeds), True, False, allow_unused)
+        for i in range(len(seeds[0].array))
+    ]
+    return tuple(
+        None if column[0] is None else column[0].wrap(_stack([g.array for g in column]))
+        for column in zip(*rows, strict=True)
+    )
+
+
+def _stack(arrays: list[Any]) -> Any:
+    return XP[type(arrays[0])].stack(arrays)

@@ -13,8 +13,13 @@ from .variable import Variable, Version
 
 REGISTRY: dict[str, type[Function]] = {}
 _clock = count()
-_TENSOR_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long",
-                 "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}  # fmt: skip
+_TYPE_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long",
+               "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}  # fmt: skip
+
+
+def type_name(array: Array) -> str:
+    """What torch's messages call a number type: ``Float``, ``Long``."""
+    return _TYPE_NAMES.get(array.dtype.name, array.dtype.name)
 
 
 class Function:
@@ -32,13 +37,15 @@ class Function:
     differentiable: ClassVar[bool] = True
     gives_away: ClassVar[bool] = False  # backward's results are nobody else's memory
     view: bool = False  # forward returned memory of its first input
+    part = 0  # which of several results of what torch regards as one operation
 
     needs: tuple[bool, ...] | list[bool] = ()
     edges: Any = ()
     order = -1
     hooks: Any = None  # functions of the gradient of the output
+    after: Any = None  # functions of the gradients of the inputs and of the output
     _saved: tuple[Any, ...] | None = ()
-    _guards: Any = ()
+    _guards: Any = ()  # per saved array: which input it is (-1: the output), its counter, its version
 
     def forward(self, *inputs: Any) -> Array:
         raise NotImplementedError(f"{type(self).__name__}.forward")
@@ -90,21 +97,27 @@ class Function:
             out = xp.asarray(out)
         result = first.wrap(out)
         if self.view:
-            result.base = first if first.base is None else first.base
-            result.replay = (*first.replay, self)
-            result.version = first.counter()
-            result.stamp = result.version.count
-            if not mode.enabled:
-                result.born = "no_grad"
+            self._lead(first, result)
+        elif mode.inference:
+            result.inference = True
         if recording:
             result.node = self
             self.edges = edges
             self.order = next(_clock)
             if self._saved:
                 self._guard(args, result)
-        elif mode.inference:
-            result.inference = True
         return result
+
+    def _lead(self, source: Variable, view: Variable) -> None:
+        """Note where a view comes from: whose memory it is, and the way there."""
+        view.base = source if source.base is None else source.base
+        view.replay = (*source.replay, self)
+        view.version = source.counter()
+        view.stamp = view.version.count
+        view.inference = source.inference
+        view.born = source.born
+        if not (view.born or mode.enabled):
+            view.born = "inference" if mode.inference else "no_grad"
 
     def _on_arrays(self, arrays: list[Any]) -> Array:
         for a in arrays:
@@ -126,6 +139,10 @@ class Function:
         self.order = next(_clock)
         return self
 
+    def parts(self, g: Any) -> tuple[Any, ...]:
+        """The gradients of the outputs, one each."""
+        return (g,)
+
     def again(self) -> Function:
         """A fresh instance with the same settings."""
         return replace(self)  # type: ignore[type-var]  # @op has made every subclass a dataclass
@@ -137,30 +154,37 @@ class Function:
         self._saved = arrays
 
     def _guard(self, args: tuple[Any, ...], result: Variable) -> None:
+        """Note the versions of saved inputs and outputs: in backward they must be the same."""
+        owners = {-1: result, **{i: a for i, a in enumerate(args) if isinstance(a, Variable)}}
         guards: list[tuple[int, Version, int] | None] = []
         for kept in self._saved or ():
-            guard = None
-            if kept is result.array:
-                version = result.counter()
-                guard = (-1, version, version.count)
-            elif kept is not None:
-                for i, a in enumerate(args):
-                    if isinstance(a, Variable) and a.array is kept:
-                        if a.inference:
-                            raise GraphError(
-                                "Inference tensors cannot be saved for backward. To work around you "
-                                "can make a clone to get a normal tensor and use it in autograd."
-                            )
-                        version = a.counter()
-                        guard = (i, version, version.count)
-                        break
-            guards.append(guard)
+            same = [i for i, a in owners.items() if a.array is kept]
+            taken = [g[0] for g in guards if g is not None]
+            at = next((i for i in same if i not in taken), same[0] if same else None)
+            if at is None or kept is None:
+                guards.append(None)
+                continue
+            owner = owners[at]
+            if owner.inference:
+                raise GraphError(
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+                    "inference mode in computation tracked by autograd.",
+                    "Write x.clone(), or use no_grad() instead of inference_mode().",
+                )
+            version = owner.counter()
+            guards.append((at, version, version.count))
         self._guards = guards
-        self._box = result.wrap
 
     @property
     def saved(self) -> Any:
         """What was saved: arrays, or Variables on their old edges if backward itself is recorded."""
+        self.check_saved()
+        if not mode.graph:
+            return self._saved
+        return [self._variable(kept, guard) for kept, guard in zip(self._saved, self._guards, strict=True)]
+
+    def check_saved(self) -> None:
+        """Raise if what was saved has been freed, or written to."""
         if self._saved is None:
             raise GraphError(
                 "Trying to backward through the graph a second time (or directly access saved tensors "
@@ -170,12 +194,9 @@ class Function:
                 "calling backward.",
                 f"The node is {self.name}; a fresh forward pass before each backward() is the usual way.",
             )
-        for guard, kept in zip(self._guards, self._saved, strict=False):
+        for guard, kept in zip(self._guards, self._saved, strict=True):
             if guard is not None and guard[1].count != guard[2]:
                 raise self._overwritten(guard, kept)
-        if not mode.graph:
-            return self._saved
-        return [self._variable(kept, guard) for kept, guard in zip(self._saved, self._guards, strict=True)]
 
     def _variable(self, kept: Any, guard: Any) -> Any:
         if kept is None or type(kept) not in XP:
@@ -183,7 +204,7 @@ class Function:
         edge = None if guard is None else self if guard[0] < 0 else self.edges[guard[0]]
         if isinstance(edge, Variable):
             return edge
-        again = self._box(kept)
+        again = Variable.results.wrap(kept)
         again.node = edge
         if guard is not None:
             again.version = guard[1]
@@ -192,11 +213,11 @@ class Function:
     def _overwritten(self, guard: tuple[int, Version, int], kept: Array) -> InplaceError:
         at, version, expected = guard
         maker = self if at < 0 else self.edges[at]
-        which = f", which is output 0 of {maker.name}," if isinstance(maker, Function) else ","
-        kind = _TENSOR_NAMES.get(kept.dtype.name, kept.dtype.name)
+        short = maker.name.removesuffix("Backward0") if isinstance(maker, Function) else ""
+        which = f", which is output 0 of {short}," if short else ""
         return InplaceError(
             "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: [tinyconv.{kind}Tensor {list(kept.shape)}]{which} is at version "
+            f"operation: [tinyconv.{type_name(kept)}Tensor {list(kept.shape)}]{which} is at version "
             f"{version.count}; expected version {expected} instead.",
             f"{self.name} saved it for backward. Write to a .clone(), or use the out-of-place form "
             "(x = x + 1 instead of x += 1).",
@@ -220,10 +241,16 @@ class Function:
         )
 
     def register_hook(self, hook: Any) -> Handle:
-        """Call ``hook(grad_inputs, grad_outputs)`` after this node's backward."""
-        if "after" not in vars(self):
-            self.after: dict[int, Any] = {}
+        """Call ``hook(grad_inputs, grad_outputs)`` after this node's backward; what it returns replaces the former."""
+        if self.after is None:
+            self.after = {}
         return Handle(self.after, hook)
+
+    def register_prehook(self, hook: Any) -> Handle:
+        """Call ``hook(grad_outputs)`` before this node's backward; what it returns replaces them."""
+        if self.hooks is None:
+            self.hooks = {}
+        return Handle(self.hooks, lambda g: (hook((g,)) or (None,))[0])
 
 
 class AccumulateGrad:

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..backend import XP, Array
 from ..errors import DTypeError, InplaceError, ShapeError
-from .function import Function, op
+from ..shapes import Ints
+from .function import Function, op, type_name
 from .mode import mode
-from .variable import Variable
+from .variable import Variable, Version, follow, unwritable
 
 
-def follow(replay: tuple[Function, ...], x: Any) -> Any:
-    """Apply view functions in turn, to a Variable or an array."""
-    for function in replay:
-        x = function.again()(x)
-    return x
+def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``x.f_(...)`` out of ``f(x, ...)``: the same value and gradient, in the memory of ``x``."""
+
+    def method(x: Any, *args: Any, **kwargs: Any) -> Any:
+        _check_write(x, [a for a in (*args, *kwargs.values()) if isinstance(a, Variable)])
+        write(x, function(x, *args, **kwargs))
+        return x
+
+    method.__name__ = method.__qualname__ = f"{function.__name__.lstrip('_')}_"
+    method.__module__ = function.__module__
+    method.__doc__ = f"In-place version of :func:`{function.__name__}`."
+    return method
 
 
-@op
-class EraseSlices(Function):
-    """Zero where a view shows; its own transpose."""
+def write(x: Variable, out: Variable) -> None:
+    """Replace the values of ``x`` by those of ``out``, and its history by that of ``out``."""
+    _check_write(x, ())
+    _check_result(x.array, out.array)
+    recording = mode.enabled and (x.edge is not None or out.edge is not None)
+    if recording:
+        check_history(x)
+    if recording and out.array.dtype != x.array.dtype:
+        out = out.type_as(x)  # type: ignore[attr-defined]  # a Tensor: the gradient is converted back
+    if out.node is not None:
+        _save_again(out.node, x, out)
+    x.array[...] = out.array
+    x.bump()
+    if recording:
+        rebase(x, out.node)
 
-    replay: tuple[Function, ...]
 
-    def forward(self, g: Any) -> Any:
-        out = g.copy(order="C")
-        follow(self.replay, out)[...] = 0
-        return out
-
-    def backward(self, g: Any) -> Any:
-        return (EraseSlices(self.replay)(g),)
+def rebase(x: Variable, node: Function | None) -> None:
+    """Give ``x``, whose memory was written to, its new history; through the base, if it is a view."""
+    if x.base is None:
+        x.adopt(node)
+        return
+    base, strides = x.base, x.base.array.strides
+    layout = tuple(sorted(range(len(strides)), key=lambda d: -strides[d]))
+    base.adopt(CopySlices(x.replay, layout).connect(base.edge, node))
+    x.refresh()
 
 
 @op
@@ -39,77 +61,112 @@ class CopySlices(Function):
 
     name = "CopySlices"
     replay: tuple[Function, ...]
+    layout: Ints
 
     def backward(self, g: Any) -> Any:
-        gbase = EraseSlices(self.replay)(g) if self.needs[0] else None
+        gbase = EraseSlices(self.replay, self.layout)(g) if self.needs[0] else None
         return gbase, follow(self.replay, g) if self.needs[1] else None
 
 
-def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make ``x.f_(...)`` out of ``f(x, ...)``: the same value and gradient, in the memory of ``x``."""
+@op
+class EraseSlices(Function):
+    """Zero where a view shows; its own transpose.
 
-    def method(x: Any, *args: Any, **kwargs: Any) -> Any:
-        out = function(x, *args, **kwargs)
-        write(x, out)
-        return x
+    ``layout`` lists the dimensions of the base by falling stride: a gradient that lies in memory as the
+    base does has the same views.
+    """
 
-    method.__name__ = method.__qualname__ = f"{function.__name__}_"
-    method.__doc__ = f"In-place version of :func:`{function.__name__}`."
-    return method
+    replay: tuple[Function, ...]
+    layout: Ints
+
+    def forward(self, g: Array) -> Array:
+        there = [self.layout.index(d) for d in range(g.ndim)]
+        out = g.transpose(self.layout).copy(order="C").transpose(there)
+        follow(self.replay, out)[...] = 0
+        return out
+
+    def backward(self, g: Any) -> Any:
+        return (EraseSlices(self.replay, self.layout)(g),)
 
 
-def write(x: Variable, out: Variable) -> None:
-    """Replace the values of ``x`` by those of ``out``, and its history by that of ``out``."""
-    recording = mode.enabled and (x.edge is not None or out.edge is not None)
-    _check(x, out, recording)
-    node = out.node
-    if node is not None and node._saved and any(kept is x.array for kept in node._saved):
-        # The op kept its operand, which is about to go: it keeps a copy instead, unguarded.
-        owner = [kept is x.array for kept in node._saved]
-        node._saved = tuple(
-            k.copy() if mine else k for k, mine in zip(node._saved, owner, strict=True)
+def _save_again(node: Function, x: Variable, out: Variable) -> None:
+    """Let the op keep what the write would spoil: a copy of its first operand, and of its result the place."""
+    after = x.counter().count + 1
+    saved, guards = list(node._saved or ()), node._guards
+    for k, guard in enumerate(guards):
+        if guard is None:
+            continue
+        if guard[0] == 0 and saved[k] is x.array:
+            saved[k], guards[k] = x.array.copy(), (0, Version(), 0)
+        elif guard[0] < 0:
+            saved[k], guards[k] = x.array, (-1, x.counter(), after)
+    if guards:
+        node._saved = tuple(saved)
+
+
+# ── what must not be written ──────────────────────────────────────────────────────────────────
+
+
+def _check_write(x: Variable, others: Iterable[Variable]) -> None:
+    if x.inference and not mode.inference:
+        raise InplaceError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.",
+            "Write to a .clone(), or use no_grad() instead of inference_mode().",
         )
-        node._guards = [
-            None if g is None else (g[0], *_frozen()) if mine else g
-            for g, mine in zip(node._guards, owner, strict=True)
-        ]
-    x.array[...] = out.array
-    x.bump()
-    if node is not None and node._saved:  # the op kept its result: that is now the memory of x
-        kept_result = [kept is out.array for kept in node._saved]
-        if any(kept_result):
-            version = x.counter()
-            node._saved = tuple(
-                x.array if mine else k for k, mine in zip(node._saved, kept_result, strict=True)
-            )
-            node._guards = [
-                (-1, version, version.count) if mine else g
-                for g, mine in zip(node._guards, kept_result, strict=True)
-            ]
-    if not recording:
-        return
-    if x.base is None:
-        x.node, x.leaf = out.node or (None if out.edge is None else _pass_on(out)), False
-        return
-    base = x.base
-    base.node, base.leaf = CopySlices(x.replay).connect(base.edge, out.edge), False
-    base.node._box = base.wrap
-    x.refresh()
+    if mode.enabled and (x.requires_grad or any(y.requires_grad for y in others)):
+        check_history(x)
+    steps, shape = x.array.strides, x.array.shape
+    if 0 in steps and any(s == 0 and n > 1 for s, n in zip(steps, shape, strict=True)):
+        raise InplaceError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single "
+            "memory location. Please clone() the tensor before performing the operation.",
+            f"It was expanded to {list(shape)}: its rows share their memory.",
+        )
+    if any(y is not x and _overlap(x.array, y.array) for y in others):
+        raise InplaceError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+            "single memory location. Please clone() the tensor before performing the operation.",
+            "Write x[1:] = x[:-1].clone().",
+        )
 
 
-def _frozen() -> tuple[Any, int]:
-    """A guard that can never trip."""
-    from_now = Variable(None).counter()
-    return from_now, from_now.count
+def check_history(x: Variable) -> None:
+    """Refuse a write that is to be recorded, but cannot be."""
+    if x.base is not None and x.born:
+        raise unwritable(x, "is being")
+    of_leaf = x.base is not None and x.base.leaf
+    if of_leaf or x.leaf:
+        raise InplaceError(
+            f"{'a view of ' * of_leaf}a leaf Variable that requires grad is being used in an in-place "
+            "operation.",
+            "Wrap the write in no_grad(), or write to a .clone() of the leaf.",
+        )
 
 
-def _pass_on(leaf: Variable) -> Function:
-    """A node in front of a leaf: the written Variable is not that leaf, only equal to it."""
-    return CopySlices(()).connect(None, leaf)
+def _overlap(a: Array, b: Array) -> bool:
+    """Two arrays without gaps share some, but not all, of their memory in the same order."""
+    xp = XP[type(a)]
+    if not (type(a) is type(b) and xp.may_share_memory(a, b) and _dense(a) and _dense(b)):
+        return False
+    same = a.strides == b.strides and a.shape == b.shape
+    return not (same and _address(a) == _address(b))
 
 
-def _check(x: Variable, out: Variable, recording: bool) -> None:
-    a, b = x.array, out.array
+def _address(a: Array) -> int:
+    about = getattr(a, "__array_interface__", None) or a.__cuda_array_interface__
+    return int(about["data"][0])
+
+
+def _dense(a: Array) -> bool:
+    size = a.itemsize
+    for step, n in sorted(zip(a.strides, a.shape, strict=True)):
+        if n != 1 and step != size:
+            return False
+        size *= n
+    return True
+
+
+def _check_result(a: Array, b: Array) -> None:
     if a.shape != b.shape:
         raise ShapeError(
             f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(b.shape)}",
@@ -117,43 +174,6 @@ def _check(x: Variable, out: Variable, recording: bool) -> None:
         )
     if "biuf".index(b.dtype.kind.replace("u", "i")) > "biuf".index(a.dtype.kind.replace("u", "i")):
         raise DTypeError(
-            f"result type {_name(b)} can't be cast to the desired output type {_name(a)}",
+            f"result type {type_name(b)} can't be cast to the desired output type {type_name(a)}",
             f"Convert the operand first: x.to({b.dtype.name}), or use the out-of-place form.",
         )
-    if x.inference and not mode.inference:
-        raise InplaceError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a "
-            "clone to get a normal tensor before doing inplace update."
-        )
-    if not recording:
-        return
-    if x.base is not None and x.base.leaf:
-        raise InplaceError(
-            "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-            "Wrap the write in no_grad(), or write to a .clone() of the leaf.",
-        )
-    if x.leaf:
-        raise InplaceError(
-            "a leaf Variable that requires grad is being used in an in-place operation.",
-            "Wrap the write in no_grad(), or write to a .clone() of the leaf.",
-        )
-    if x.base is not None and x.born:
-        what = (
-            "This view was created in no_grad mode"
-            if x.born == "no_grad"
-            else "This view is the output of a function that returns multiple views. Such functions do "
-            "not allow the output views to be modified inplace"
-        )
-        raise InplaceError(
-            f"A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-            if x.born == "no_grad"
-            else f"Output 0 of {x.node.name if x.node else 'a view'} is a view and is being modified "
-            f"inplace. {what}.",
-            "Write to a .clone(), or index the base directly: base[index] = ...",
-        )
-
-
-def _name(a: Any) -> str:
-    names = {"float64": "Double", "float32": "Float", "float16": "Half", "int64": "Long",
-             "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}  # fmt: skip
-    return names.get(a.dtype.name, a.dtype.name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,28 +46,43 @@ class _Switch:
         vars(mode).update(self.outer.pop())
 
     def __call__(self, function: F) -> F:
-        if inspect.isgeneratorfunction(function):  # the mode must hold while it runs, not around it
+        modes = self.modes
+        if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
             def steps(*args: Any, **kwargs: Any) -> Iterator[Any]:
-                generator = function(*args, **kwargs)
-                sent = None
-                while True:
-                    with _Switch(**self.modes):
-                        try:
-                            item = generator.send(sent)
-                        except StopIteration as end:
-                            return end.value
-                    sent = yield item
+                return _stepwise(function(*args, **kwargs), modes)
 
             return steps  # type: ignore[return-value]  # wraps() keeps the signature
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with _Switch(**self.modes):
+            with _Switch(**modes):
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]  # wraps() keeps the signature
+
+
+def _stepwise(generator: Generator[Any, Any, Any], modes: dict[str, bool]) -> Iterator[Any]:
+    """Run a generator with the modes set while it runs, not while it waits."""
+    resume: Callable[[], Any] = partial(next, generator)
+    try:
+        while True:
+            try:
+                with _Switch(**modes):
+                    item = resume()
+            except StopIteration as end:
+                return end.value
+            try:
+                sent = yield item
+                resume = partial(generator.send, sent)
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # thrown in by the caller: the generator may handle it
+                resume = partial(generator.throw, error)
+    finally:
+        with _Switch(**modes):
+            generator.close()
 
 
 class no_grad(_Switch):
@@ -80,29 +96,20 @@ class no_grad(_Switch):
     False
     """
 
-    def __new__(cls, function: Any = None) -> Any:  # also as a bare @no_grad
-        self = super().__new__(cls)
-        if function is not None:
-            _Switch.__init__(self, enabled=False)
-            return self(function)
-        return self
+    enabled = False
+
+    def __new__(cls, function: Any = None) -> Any:
+        """``@no_grad`` without parentheses wraps at once."""
+        return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self, function: Any = None) -> None:
-        super().__init__(enabled=False)
+        super().__init__(enabled=self.enabled)
 
 
 class enable_grad(no_grad):
     """Context and decorator in which operations are recorded again."""
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = object.__new__(cls)
-        if function is not None:
-            _Switch.__init__(self, enabled=True)
-            return self(function)
-        return self
-
-    def __init__(self, function: Any = None) -> None:
-        _Switch.__init__(self, enabled=True)
+    enabled = True
 
 
 class set_grad_enabled(_Switch):
@@ -122,14 +129,14 @@ class set_grad_enabled(_Switch):
 
 
 class inference_mode(_Switch):
-    """Context and decorator in which nothing is recorded, nor can its results be recorded later."""
+    """Context and decorator in which nothing is recorded, nor can its results be recorded later.
+
+    With ``mode=False`` it does the opposite, whatever it stands in.
+    """
 
     def __new__(cls, mode: Any = True) -> Any:
-        self = super().__new__(cls)
-        if callable(mode):
-            _Switch.__init__(self, enabled=False, inference=True)
-            return self(mode)
-        return self
+        """``@inference_mode`` without parentheses wraps at once."""
+        return cls()(mode) if callable(mode) else super().__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__(**({"enabled": False, "inference": True} if mode else {}))
+        super().__init__(enabled=not mode, inference=bool(mode))

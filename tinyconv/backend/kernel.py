@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,6 +22,8 @@ def jit_enabled() -> bool:
 
 def _compile(loop: FunctionType, options: dict[str, Any]) -> Callable[..., None]:
     numba = import_module("numba")  # 0.4 s: not before the first loop is needed
+    if "NUMBA_THREADING_LAYER" not in os.environ:
+        numba.config.THREADING_LAYER = "workqueue"
     code = FunctionType(
         loop.__code__, {**loop.__globals__, "prange": numba.prange}, loop.__name__, loop.__defaults__
     )
@@ -31,6 +34,14 @@ def _compile(loop: FunctionType, options: dict[str, Any]) -> Callable[..., None]
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         compiled = numba.njit(**settings)(code)
     return compiled
+
+
+# Note [Threads of the loops]
+# numba can run its threads in three ways. OpenMP's spin for milliseconds after each loop, on the cores that BLAS wants
+# next (a convolution alternates between the two: 75 ms instead of 24), and a forked process that calls a loop dies.
+# TBB is a package of its own. numba's own "workqueue" sleeps between loops and survives a fork, but must not be entered
+# by two Python threads at once: hence the lock.
+_one_at_a_time = threading.Lock()
 
 
 class Kernel:
@@ -66,4 +77,5 @@ class Kernel:
                 self._run = _compile(self.loop, self._options)
             else:
                 self._run = lambda *a: self.definition(xp, *a)
-        self._run(*args)
+        with _one_at_a_time:  # Note [Threads of the loops]
+            self._run(*args)

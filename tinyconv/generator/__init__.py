@@ -17,18 +17,39 @@ last bit of a normal number may differ.
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
+
 from .sampling import Generator
 from .stream import DEFAULT_SEED
 
-__all__ = ["DEFAULT_SEED", "Generator", "current", "default_generator", "replace_default"]
+__all__ = ["DEFAULT_SEED", "Generator", "current", "default_generator", "replace_default", "use"]
 
 default_generator = Generator()
 default_generator.seed()
 
 
+class _Here(threading.local):
+    generator: Generator | None = None
+
+
+_here = _Here()
+
+
 def current() -> Generator:
-    """The generator of those who name none."""
-    return default_generator
+    """The generator of those who name none: this thread's own if it uses one, else the default."""
+    return _here.generator or default_generator
+
+
+@contextlib.contextmanager
+def use(generator: Generator) -> Iterator[Generator]:
+    """Let :func:`current` give ``generator`` inside a ``with`` block, in this thread only."""
+    outer, _here.generator = _here.generator, generator
+    try:
+        yield generator
+    finally:
+        _here.generator = outer
 
 
 def replace_default(generator: Generator) -> Generator:

@@ -2,20 +2,24 @@
 
 from ..shapes import wrap_dim
 from ._common import result_dtype, scalar_dtype
+from .choose import clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_, where
 from .compare import (
     allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, equal, ge, gt, isclose, isfinite, isinf, isnan,
     le, logical_and, logical_not, logical_or, logical_xor, lt, ne,
 )  # fmt: skip
+from .conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .convert import bool, byte, char, cpu, cuda, double, float, half, int, long, short, to, type, type_as
+from .dropout import dropout, dropout2d
 from .elementwise import (
     abs, abs_, acos, acos_, acosh, acosh_, add, add_, asin, asin_, asinh, asinh_, atan, atan2, atan_, atanh, atanh_,
-    ceil, ceil_, clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_, clone, copy_, cos, cos_, cosh, cosh_,
-    div, div_, erf, erf_, erfc, erfc_, exp, exp2, exp2_, exp_, expm1, expm1_, fill_, floor, floor_, floor_divide,
+    ceil, ceil_, clone, cos, cos_, cosh, cosh_,
+    div, div_, erf, erf_, erfc, erfc_, exp, exp2, exp2_, exp_, expm1, expm1_, floor, floor_, floor_divide,
     floor_divide_, fmod, fmod_, frac, frac_, hypot, log, log10, log10_, log1p, log1p_, log2, log2_, log_, maximum,
     minimum, mul, mul_, neg, neg_, pow, pow_, reciprocal, reciprocal_, relu, relu_, remainder, remainder_, round,
     round_, rsqrt, rsqrt_, rsub, sigmoid, sigmoid_, sign, sign_, sin, sin_, sinh, sinh_, sqrt, sqrt_, square, square_,
-    sub, sub_, tan, tan_, tanh, tanh_, true_divide, trunc, trunc_, where, zero_,
+    sub, sub_, tan, tan_, tanh, tanh_, true_divide, trunc, trunc_,
 )  # fmt: skip
+from .fill import copy_, fill_, zero_
 from .indexing import (
     argsort, bincount, gather, getitem, index_put, index_put_, index_select, masked_fill, masked_fill_, masked_select,
     nonzero, scatter, scatter_, scatter_add, scatter_add_, setitem, sort, take_along_dim, topk, unique,
@@ -24,6 +28,13 @@ from .joining import (
     cat, concat, concatenate, flip, hstack, repeat, repeat_interleave, roll, stack, tile, vstack,
 )  # fmt: skip
 from .linalg import addmm, bmm, dot, einsum, matmul, mm, mv, outer, rmatmul
+from .linear import linear
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm
+from .pad import pad
+from .pool import (
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d, avg_pool2d,
+    max_pool1d, max_pool2d,
+)  # fmt: skip
 from .random import bernoulli_, exponential_, normal_, random_, uniform_
 from .reduce import (
     all, amax, amin, any, argmax, argmin, cumsum, logsumexp, max, mean, min, norm, prod, std, sum, var,
@@ -35,4 +46,15 @@ from .views import (
     reshape_as, select, split, squeeze, t, transpose, unbind, unflatten, unsqueeze, view, view_as,
 )  # fmt: skip
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+# What only makes sense as a method stays out of ``tinyconv``'s own names, where ``float`` and ``cuda`` mean other things.
+_METHODS = {
+    "to", "type", "type_as", "cpu", "cuda", "half", "float", "double", "char", "short", "int", "long", "byte", "bool",
+    "getitem", "setitem", "rsub", "rmatmul", "contiguous", "expand", "expand_as", "view", "view_as", "reshape_as",
+    "repeat", "uniform_", "normal_", "bernoulli_", "random_", "exponential_", "copy_", "sizes", "wrap_dim",
+    "result_dtype", "scalar_dtype", "mT",
+}  # fmt: skip
+_MODULES = {
+    "activation", "choose", "compare", "conv", "convert", "elementwise", "fill", "indexing", "joining", "linalg", "linear", "loss", "norm",
+    "pad", "pool", "random", "reduce", "resample", "fold", "results", "views", "annotations",
+} - {"linear", "pad"}  # fmt: skip
+__all__ = [name for name in dir() if not name.startswith("_") and name not in _METHODS | _MODULES]  # noqa: PLE0605  # computed, from the imports above

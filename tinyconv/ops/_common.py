@@ -1,17 +1,73 @@
-"""What many ops share: operands brought to one dtype, and the transpose of broadcasting."""
+"""What many ops share: operands brought to one dtype, refusals, and the transpose of broadcasting."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
-from ..dtypes import bool_, dtype, float32, get_default_dtype, int64, promote_types, to_dtype
-from ..errors import DTypeError
+from ..dtypes import bool_, dtype, get_default_dtype, int64, promote_types, to_dtype
 from ..shapes import Shape
 
 NUMPY = XP[next(iter(XP))]  # the array library of the CPU, which also owns host-side scalars
+Number = (bool, int, float)
+
+
+# ── what an operand is ────────────────────────────────────────────────────────────────────────
+
+
+def dtype_of(x: Any) -> dtype:
+    """The dtype of a Variable or array."""
+    return to_dtype((x.array if isinstance(x, Variable) else x).dtype)
+
+
+def shape_of(x: Any) -> Shape:
+    """The shape of a Variable, array or number."""
+    return x.array.shape if isinstance(x, Variable) else getattr(x, "shape", ())
+
+
+def ndim_of(x: Any) -> int:
+    """The number of dimensions of a Variable or array."""
+    return len(shape_of(x))
+
+
+def is_array(x: Any) -> bool:
+    """Tell whether ``x`` is a Variable or an array of some device."""
+    return isinstance(x, Variable) or type(x) in XP
+
+
+def scalar_dtype(value: Any) -> dtype:
+    """The dtype that a Python number has among tensors."""
+    if isinstance(value, bool):
+        return bool_
+    return int64 if isinstance(value, int) else get_default_dtype()
+
+
+def result_dtype(*operands: Any) -> dtype:
+    """The dtype of a mixture of tensors and numbers: ``torch.result_type``.
+
+    Tensors with dimensions decide; 0-d tensors, and after them Python numbers, matter only if they are
+    of a higher category (bool < integer < floating point).
+    """
+    best: list[dtype | None] = [None, None, None]
+    for x in operands:
+        if is_array(x):
+            at, kind = (0 if ndim_of(x) else 1), dtype_of(x)
+        else:
+            at, kind = 2, scalar_dtype(x)
+        old = best[at]
+        best[at] = kind if old is None else promote_types(old, kind)
+    result = best[0]
+    for lower in best[1:]:
+        if lower is not None and (result is None or lower.rank > result.rank):
+            result = lower
+    assert result is not None, "an operation has operands"
+    return result
+
+
+# ── conversion ────────────────────────────────────────────────────────────────────────────────
 
 
 @op
@@ -29,15 +85,6 @@ class Cast(Function):
         return (cast(g, self.source),)
 
 
-def cast(x: Any, target: Any) -> Any:
-    """Convert to a NumPy dtype, or return ``x`` itself if it has it already."""
-    if (x.array if isinstance(x, Variable) else x).dtype == target:
-        return x
-    if NUMPY.dtype(target).kind != "f":
-        return _Round(target)(x)
-    return Cast(target)(x)
-
-
 @op
 class _Round(Function):
     """To a number type without gradients."""
@@ -49,68 +96,11 @@ class _Round(Function):
         return x.astype(self.dtype)
 
 
-def dtype_of(x: Any) -> dtype:
-    """The dtype of a Variable or array."""
-    return to_dtype((x.array if isinstance(x, Variable) else x).dtype)
-
-
-def scalar_dtype(value: Any) -> dtype:
-    """The dtype that a Python number has among tensors."""
-    if isinstance(value, bool):
-        return bool_
-    return int64 if isinstance(value, int) else get_default_dtype()
-
-
-def result_dtype(*operands: Any) -> dtype:
-    """The dtype of a mixture of tensors and numbers: ``torch.result_type``.
-
-    Tensors with dimensions decide; 0-d tensors, and after them Python numbers, matter only if they are of
-    a higher category (bool < integer < floating point).
-    """
-    best: list[dtype | None] = [None, None, None]
-    for x in operands:
-        if isinstance(x, Variable) or type(x) in XP:
-            array = x.array if isinstance(x, Variable) else x
-            at, kind = (0 if array.ndim else 1), to_dtype(array.dtype)
-        else:
-            at, kind = 2, scalar_dtype(x)
-        old = best[at]
-        best[at] = kind if old is None else promote_types(old, kind)
-    result = best[0]
-    for lower in best[1:]:
-        if lower is not None and (result is None or lower.rank > result.rank):
-            result = lower
-    assert result is not None
-    return result
-
-
-def _plain(x: Any) -> Any:
-    """A NumPy scalar as a Python number: it must not widen the tensor it meets."""
-    return x.item() if isinstance(x, NUMPY.generic) else x
-
-
-def operands(x: Any, y: Any) -> tuple[Any, Any]:
-    """Bring two operands to the dtype of their result. Plain arrays (a backward pass) stay as they are."""
-    if isinstance(x, Variable):
-        if isinstance(y, Variable) and x.array.dtype is y.array.dtype:
-            return x, y
-    elif not isinstance(y, Variable):
-        return x, y
-    x, y = _plain(x), _plain(y)
-    target = result_dtype(x, y)
-    return _as(x, target), _as(y, target)
-
-
-def _as(x: Any, target: dtype) -> Any:
-    if isinstance(x, Variable):
-        return x if x.array.dtype == target.numpy else cast(x, target.numpy)
-    if type(x) in XP:
-        return x.astype(target.numpy)
-    if not isinstance(x, (bool, int, float)):
-        raise TypeError(f"unsupported operand: {type(x).__name__}\nTensors mix with tensors and numbers.")
-    if target.rank == 1:
-        return NUMPY.array(int(x)).astype(target.numpy)[()]  # wraps around, as in C
-    return bool(x) if target.rank == 0 else float(x)
+def cast(x: Any, target: Any) -> Any:
+    """Convert to a NumPy dtype, or return ``x`` itself if it has it already."""
+    if (x.array if isinstance(x, Variable) else x).dtype == target:
+        return x
+    return (Cast if NUMPY.dtype(target).kind == "f" else _Round)(target)(x)
 
 
 def floating(x: Any) -> Any:
@@ -119,27 +109,124 @@ def floating(x: Any) -> Any:
         if x.array.dtype.kind != "f":
             return cast(x, get_default_dtype().numpy)
     elif x.dtype.kind != "f":
-        return x.astype(float32.numpy)
+        return x.astype(get_default_dtype().numpy)
     return x
 
 
-def require_floating(x: Any, name: str) -> None:
-    """Refuse integers where torch does, with the way out."""
-    d = dtype_of(x)
-    if not d.is_floating_point:
-        raise DTypeError(
-            f'"{name}" not implemented for \'{d.name.capitalize()}\'', "Write x.float() first."
+def fitting(value: Any, target: dtype) -> Any:
+    """``value``, a Python number, as one of dtype ``target``; too large a number is an error."""
+    if target.rank == 0:
+        return bool(value)
+    limits = NUMPY.iinfo(target.numpy) if target.rank == 1 else NUMPY.finfo(target.numpy)
+    special = target.rank == 2 and (value != value or value in (float("inf"), -float("inf")))
+    # An unsigned integer takes negative numbers, and wraps them around, down to minus its largest.
+    if not special and not (limits.min or -limits.max) <= value <= limits.max:
+        raise RuntimeError(
+            f"value cannot be converted to type {_C_NAMES[target.name]} without overflow\n"
+            f"It is {value}; {target.name} ends at {limits.max}."
         )
+    return NUMPY.array(int(value) if target.rank == 1 else value).astype(target.numpy)[()]
 
 
-def shape_of(x: Any) -> Shape:
-    """The shape of a Variable, array or number."""
-    return x.array.shape if isinstance(x, Variable) else getattr(x, "shape", ())
+_C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int",
+            "int64": "int64_t", "float16": "c10::Half", "float32": "float", "float64": "double"}  # fmt: skip
 
 
-def ndim_of(x: Any) -> int:
-    """The number of dimensions of a Variable or array."""
-    return len(shape_of(x))
+# ── two operands ──────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a function of two operands is called, and which of them may be Python numbers."""
+
+    name: str
+    input: bool = False
+    other: bool = True
+    symbol: str = ""  # the operator, if there is one
+    second: str = "other"  # what torch calls the second operand
+
+
+ANYTHING = Takes("the operation", input=True)
+
+
+def operands(x: Any, y: Any, takes: Takes = ANYTHING) -> tuple[Any, Any]:
+    """Bring two operands to the dtype of their result. Plain arrays (a backward pass) stay as they are."""
+    if isinstance(x, Variable):
+        if isinstance(y, Variable):
+            if x.array.dtype is y.array.dtype:
+                return x, y
+        elif type(y) in _PLAIN and takes.other and x.array.dtype.kind == "f":
+            return x, y  # NumPy, too, lets a Python number take the dtype of the array
+    elif not isinstance(y, Variable) and (type(x) in XP or type(y) in XP):
+        return x, y
+    return _promoted(x, y, takes)
+
+
+_PLAIN = (float, int)  # bool is an int to Python, but not to tensors
+
+
+def _promoted(x: Any, y: Any, takes: Takes) -> tuple[Any, Any]:
+    if isinstance(x, NUMPY.generic) and isinstance(y, NUMPY.generic):
+        return x, y  # 0-d arithmetic in a backward pass
+    x, y = _plain(x), _plain(y)
+    _check(x, y, takes)
+    target = result_dtype(x, y)
+    return _as(x, target), _as(y, target)
+
+
+def _plain(x: Any) -> Any:
+    """A NumPy scalar as a Python number: it must not widen the tensor it meets."""
+    return x.item() if isinstance(x, NUMPY.generic) else x
+
+
+def _check(x: Any, y: Any, takes: Takes) -> None:
+    """Refuse what is neither tensor nor number, and numbers where only tensors are taken."""
+    for v in (x, y):
+        if not isinstance(v, Number) and not is_array(v):
+            kinds = f"'{_type(x)}' and '{_type(y)}'"
+            raise TypeError(
+                f"unsupported operand type(s) for {takes.symbol or takes.name}: {kinds}\n"
+                "Tensors mix with tensors and numbers: write tensor(...) around the other."
+            )
+    for at, v, number, argument in ((1, x, takes.input, "input"), (2, y, takes.other, takes.second)):
+        if is_array(v) or (number and (is_array(x) or is_array(y))):
+            continue
+        if takes.other:  # numbers are fine elsewhere: torch shows its list of signatures
+            got = f"({_type(x)}, {_type(y)})"
+            text = f"{takes.name}() received an invalid combination of arguments - got {got}"
+        else:
+            text = f"{takes.name}(): argument '{argument}' (position {at}) must be Tensor, not {_type(v)}"
+        raise TypeError(f"{text}\nWrite tensor({v}) instead of {v}.")
+
+
+def _type(x: Any) -> str:
+    return "Tensor" if isinstance(x, Variable) else type(x).__name__
+
+
+def _as(x: Any, target: dtype) -> Any:
+    if isinstance(x, Variable):
+        return x if x.array.dtype == target.numpy else cast(x, target.numpy)
+    if type(x) in XP:
+        return x.astype(target.numpy)
+    if target.rank != 1:
+        return bool(x) if target.rank == 0 else float(x)
+    try:
+        return target.numpy.type(x)
+    except OverflowError:  # wraps around, as in C
+        return NUMPY.array(x, "int64").astype(target.numpy)[()]
+
+
+
+
+# ── refusals ──────────────────────────────────────────────────────────────────────────────────
+
+
+def not_implemented(kernel: str, x: Array, way_out: str) -> NotImplementedError:
+    """The error for a number type that an op does not take, named as torch names its kernel."""
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(x)}'\n{way_out}")
+
+
+# ── broadcasting and its transpose ────────────────────────────────────────────────────────────
 
 
 @op
@@ -178,3 +265,44 @@ class Expand(Function):
 def unbroadcast(g: Any, shape: Shape) -> Any:
     """Sum ``g`` down to ``shape``."""
     return g if shape_of(g) == shape else SumTo(shape)(g)
+
+
+# ── pieces of derivatives ─────────────────────────────────────────────────────────────────────
+
+
+@op
+class Zeros(Function):
+    """Zeros in the shape of the operand, whatever it holds: not ``x * 0``, which is NaN at infinity."""
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return self.xp.zeros_like(x)
+
+
+def zeros_like(x: Any) -> Any:
+    """Zeros in the shape and dtype of ``x``, without a past."""
+    return Zeros()(x)
+
+
+@op
+class Select(Function):
+    """``x`` where the condition holds, ``y`` elsewhere; the NaN of the branch not taken does not leak."""
+
+    name = "WhereBackward0"
+
+    def forward(self, c: Array, x: Array, y: Array) -> Array:
+        self.shapes = shape_of(x), shape_of(y)
+        self.save(c)
+        return self.xp.where(c, x, y)
+
+    def backward(self, g: Any) -> Any:
+        (c,) = self.saved
+        sx, sy = self.shapes
+        gx = unbroadcast(select(c, g, 0), sx) if self.needs[1] else None
+        return None, gx, unbroadcast(select(c, 0, g), sy) if self.needs[2] else None
+
+
+def select(condition: Any, x: Any, y: Any) -> Any:
+    """``where`` of derivatives: operands of one dtype, or Python numbers."""
+    return Select()(condition, x, y)

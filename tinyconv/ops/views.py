@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -387,15 +387,15 @@ def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     return GetItem((slice(None),) * d + (slice(start, start + length),))(x)
 
 
-def _several(parts: Any, name: str) -> tuple[Any, ...]:
-    """Mark views of which there are several: torch refuses writes through them on the tape."""
-    parts = tuple(parts)
-    for p in parts:
-        if isinstance(p, Variable):
-            p.born = p.born or "multiple"
-            if p.node is not None:
-                p.node.name = name  # type: ignore[misc]  # torch names the op that made them all
-    return parts
+def _several(views: Iterable[Any], name: str) -> tuple[Any, ...]:
+    """Mark views that torch makes by one op: writes through them are refused, if they are to be recorded."""
+    views = tuple(views)
+    for i, v in enumerate(views):
+        if isinstance(v, Variable):
+            v.born = v.born or "multiple"
+            if v.node is not None:
+                v.node.name, v.node.part = name, i  # type: ignore[misc]  # torch names the op that made them all
+    return views
 
 
 def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -425,7 +425,8 @@ def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
                 f"{d}), but got split_sizes={sizes}"
             )
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return _several((narrow(x, d, a, s) for a, s in zip(starts, sizes, strict=True)), "SplitBackward0")
+    name = "SplitBackward0" if is_int(split_size_or_sections) else "SplitWithSizesBackward0"
+    return _several((narrow(x, d, a, s) for a, s in zip(starts, sizes, strict=True)), name)
 
 
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
@@ -456,6 +457,14 @@ def diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     return Diagonal(offset, a, b)(x)
 
 
+def _diagonal(xp: Any, x: Array, offset: int, dim1: int, dim2: int) -> Array:
+    """The diagonal as memory that can be written to, which NumPy's own cannot."""
+    planes = xp.moveaxis(x, (dim1, dim2), (-2, -1))[..., max(-offset, 0) :, max(offset, 0) :]
+    *lead, row, column = planes.strides
+    shape = (*planes.shape[:-2], min(planes.shape[-2:]))
+    return xp.lib.stride_tricks.as_strided(planes, shape, (*lead, row + column))
+
+
 @op
 class Diagonal(Function):
     view = True
@@ -465,8 +474,7 @@ class Diagonal(Function):
 
     def forward(self, x: Array) -> Array:
         self.source = x.shape
-        out = x.diagonal(self.offset, self.dim1, self.dim2)
-        return self.xp.lib.stride_tricks.as_strided(out, out.shape, out.strides)  # NumPy's is read-only
+        return _diagonal(self.xp, x, self.offset, self.dim1, self.dim2)
 
     def backward(self, g: Any) -> Any:
         return (PutDiagonal(self.offset, self.dim1, self.dim2, self.source)(g),)
@@ -481,8 +489,7 @@ class PutDiagonal(Function):
 
     def forward(self, g: Array) -> Array:
         out = self.xp.zeros(self.shape, g.dtype)
-        inner = out.diagonal(self.offset, self.dim1, self.dim2)
-        self.xp.lib.stride_tricks.as_strided(inner, inner.shape, inner.strides)[...] = g
+        _diagonal(self.xp, out, self.offset, self.dim1, self.dim2)[...] = g
         return out
 
     def backward(self, g: Any) -> Any:

@@ -66,7 +66,7 @@ class Adagrad(Elementwise):
             for p in group["params"]:
                 self.state[p] = self.new_state(p, group)
 
-    def buffers(self, group: Group) -> dict[str, float]:
+    def buffers(self, group: Group) -> dict[str, float | None]:
         return {"step": 0.0, "sum": self.defaults["initial_accumulator_value"]}
 
     def update(

@@ -84,7 +84,7 @@ class Adam(Elementwise):
                 )
         return settings
 
-    def buffers(self, group: Group) -> dict[str, float]:
+    def buffers(self, group: Group) -> dict[str, float | None]:
         names = ["step", "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"])]
         return dict.fromkeys(names, 0.0)
 

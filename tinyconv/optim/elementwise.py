@@ -36,8 +36,11 @@ class Elementwise(Optimizer):
     A step that raises has changed nothing: what can be wrong is looked at before the first write.
     """
 
-    def buffers(self, group: Group) -> dict[str, float]:
-        """Name the arrays kept per parameter, with their first value; ``"step"`` counts updates."""
+    def buffers(self, group: Group) -> dict[str, float | None]:
+        """Name the arrays kept per parameter and their first value; None: ``update`` makes it.
+
+        ``"step"`` is a single number, which counts the updates.
+        """
         return {}
 
     def update(self, p: Array, g: Array, state: State, *_: Any, **settings: Any) -> None:
@@ -94,15 +97,15 @@ class Elementwise(Optimizer):
                 np.zeros((), np.float32) if name == "step" else np.full_like(p.array, value)
             )
             for name, value in self.buffers(group).items()
+            if value is not None
         }
 
     # ── checks ──
 
     def settings(self, group: Group) -> dict[str, Any]:
-        """Return the settings of a group as plain numbers, or raise if they cannot be computed
-        with.
+        """Return the settings of a group as plain numbers; raise if one is out of its range.
 
-        A learning rate below zero can: a schedule that ends at zero may miss it by one rounding.
+        A rate below zero is let through: a schedule may miss the zero at its end by one rounding.
         """
         settings = {name: _plain(name, group[name]) for name in self.defaults}
         for name in _NONNEGATIVE:
@@ -119,16 +122,18 @@ class Elementwise(Optimizer):
 
     def check_state(self, p: Tensor, state: State, group: Group) -> None:
         """Raise if a buffer is missing in the state of a parameter, or unlike the parameter."""
-        for name in self.buffers(group):
-            if name not in state:
+        for name, value in self.buffers(group).items():
+            buffer = state.get(name)
+            if buffer is None and value is None:
+                continue
+            if not isinstance(buffer, Tensor):
                 raise KeyError(
                     f"{name!r} is not in the state of a parameter of shape {p.array.shape}, "
                     f"which was made with other settings: build a new {type(self).__name__} with "
                     "the settings wanted"
                 )
-        for name, buffer in state.items():
             if name != "step":
-                _check_like(p.array, buffer.array, "buffer", f"{name!r} of a parameter")
+                _check_like(p.array, buffer.array, "buffer", f"{name!r} of a parameter:")
 
 
 def invalid(name: str, value: Any, wanted: str) -> ArgumentError:

@@ -83,10 +83,9 @@ class Optimizer:
     # ── groups ──
 
     def add_param_group(self, param_group: Group) -> None:
-        """Optimize further parameters, with settings of their own; the dict passed in stays as it
-        is.
+        """Optimize further parameters, with settings of their own.
 
-        Raises as the constructor does.
+        The dict passed in is copied. Raises as the constructor does.
         """
         if not isinstance(param_group, dict):
             raise TypeError(
@@ -111,10 +110,11 @@ class Optimizer:
                 "some parameters appear in more than one parameter group\n"
                 "Keep each in one group: its settings would contradict each other."
             )
-        if any(("param_names" in other) != bool(names) for other in self.param_groups):
+        named = "param_names" in group
+        if any(("param_names" in other) != named for other in self.param_groups):
             raise ValueError(
                 "all optimizer param groups should be with/without names. cannot add param group "
-                f"{'with' if names else 'without'} names to the optimizer\n"
+                f"{'with' if named else 'without'} names to the optimizer\n"
                 "Pass named_parameters() in every group, or parameters() in every group."
             )
         self.check(group)
@@ -139,8 +139,7 @@ class Optimizer:
     # ── the step ──
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or with ``set_to_none=False`` fill them with
-        zeros."""
+        """Forget the gradients of all parameters; with ``set_to_none=False`` make them zero."""
         for p in self._params():
             if p.grad is None or set_to_none:
                 p.grad = None
@@ -157,8 +156,10 @@ class Optimizer:
         )
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args,
-        kwargs)``."""
+        """Call ``hook(optimizer, args, kwargs)`` before each step.
+
+        It may return ``(args, kwargs)`` to take their place; ``args[0]`` is the optimizer.
+        """
         return Handle(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., None]) -> Handle:

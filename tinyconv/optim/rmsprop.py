@@ -64,7 +64,7 @@ class RMSprop(Elementwise):
         }
         super().__init__(params, defaults)
 
-    def buffers(self, group: Group) -> dict[str, float]:
+    def buffers(self, group: Group) -> dict[str, float | None]:
         names = ["step", "square_avg"]
         names += ["momentum_buffer"] * (group["momentum"] > 0)
         names += ["grad_avg"] * bool(group["centered"])

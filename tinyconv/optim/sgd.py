@@ -74,6 +74,9 @@ class SGD(Elementwise):
                 "for instance momentum=0.9, dampening=0.",
             )
 
+    def buffers(self, group: Group) -> dict[str, float | None]:
+        return {"momentum_buffer": None} if group["momentum"] else {}
+
     def update(
         self,
         p: Array,
@@ -87,13 +90,13 @@ class SGD(Elementwise):
         **_: Any,
     ) -> None:
         if momentum:
-            if "momentum_buffer" in state:
-                b = state["momentum_buffer"].array
-                b *= momentum
-                b += g * (1 - dampening)
-            else:
+            if state.get("momentum_buffer") is None:
                 b = np.empty_like(p)
                 b[...] = g
                 state["momentum_buffer"] = Tensor.wrap(b)
+            else:
+                b = state["momentum_buffer"].array
+                b *= momentum
+                b += g * (1 - dampening)
             g = g + b * momentum if nesterov else b
         p -= g * lr

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import pooch
+import pooch  # type: ignore[import-untyped]  # it ships no types
 
 __all__ = ["fetch", "md5"]
 
@@ -56,13 +56,13 @@ def fetch(filename: str, checksum: str, mirrors: Iterable[str], folder: str | Pa
             + _by_hand(target, checksum, urls)
         )
     said = []
-    for url in urls:
+    for left, url in zip(reversed(range(len(urls))), urls, strict=True):
         try:
             _from(url, target, checksum)
             return target
         except (ValueError, OSError) as error:  # a wrong checksum; HTTP, network and disk
             said.append(f"{url}: {_reason(error)}")
-            more = "; trying the next mirror" if url != urls[-1] else ""
+            more = "; trying the next mirror" if left else ""
             print(f"{said[-1]}{more}", file=sys.stderr)
     raise RuntimeError(
         "\n".join([f"Error downloading {filename}:", *_indented(said)])
@@ -91,8 +91,8 @@ def _from(url: str, target: Path, checksum: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    first = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+    sentence = str(error).partition("\n")[0].partition(". ")[0]
+    return f"{type(error).__name__}: {sentence}"
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

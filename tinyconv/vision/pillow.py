@@ -31,4 +31,6 @@ def from_array(array: np.ndarray) -> Any:
 
 def in_mode(array: np.ndarray, mode: str) -> Any:
     """Return an array (H, W, C) or (H, W) as a PIL image of the given mode."""
+    if mode == "1":
+        return Image.fromarray(array)  # eight pixels to a byte
     return Image.frombytes(mode, (array.shape[1], array.shape[0]), array.tobytes())

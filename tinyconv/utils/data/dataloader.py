@@ -100,35 +100,20 @@ class DataLoader(Generic[T_co]):
         self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
 
+        source: Any = dataset
         streaming = isinstance(dataset, IterableDataset)
         if streaming:
             _check_stream(shuffle=shuffle or None, sampler=sampler, batch_sampler=batch_sampler)
-        if sampler is not None and shuffle:
-            raise ArgumentError(
-                "sampler option is mutually exclusive with shuffle",
-                "The sampler decides the order: leave shuffle out.",
-            )
+        _check_sampling(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ArgumentError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, "
-                    "and drop_last",
-                    "The batch_sampler yields whole batches of indices: leave the others out.",
-                )
-            batch_size, drop_last = None, False
-        elif batch_size is None and drop_last:
-            raise ArgumentError(
-                "batch_size=None option disables auto-batching and is mutually exclusive with "
-                "drop_last",
-                "Without batches there is no last one to drop.",
-            )
+            batch_size = None
         if sampler is None:
             if streaming:
                 sampler = _Anything()
             elif shuffle:
-                sampler = RandomSampler(dataset, generator=generator)  # type: ignore[arg-type]  # or TypeError
+                sampler = RandomSampler(source, generator=generator)
             else:
-                sampler = SequentialSampler(dataset)  # type: ignore[arg-type]  # or TypeError
+                sampler = SequentialSampler(source)
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
 
@@ -269,3 +254,26 @@ def _check_stream(**options: Any) -> None:
                 f"{name}={value}",
                 "A stream decides its own order: shuffle inside its __iter__.",
             )
+
+
+def _check_sampling(
+    batch_size: int | None, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool
+) -> None:
+    if sampler is not None and shuffle:
+        raise ArgumentError(
+            "sampler option is mutually exclusive with shuffle",
+            "The sampler decides the order: leave shuffle out.",
+        )
+    if batch_sampler is not None:
+        if batch_size != 1 or shuffle or sampler is not None or drop_last:
+            raise ArgumentError(
+                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and "
+                "drop_last",
+                "The batch_sampler yields whole batches of indices: leave the others out.",
+            )
+    elif batch_size is None and drop_last:
+        raise ArgumentError(
+            "batch_size=None option disables auto-batching and is mutually exclusive with "
+            "drop_last",
+            "Without batches there is no last one to drop.",
+        )

@@ -215,9 +215,9 @@ class ChainDataset(IterableDataset[T_co]):
             yield from stream
 
     def __len__(self) -> int:
-        return sum(len(stream) for stream in self._streams())  # type: ignore[arg-type]  # or TypeError
+        return sum(map(len, self._streams()))  # TypeError if one of them has none
 
-    def _streams(self) -> Iterator[IterableDataset[T_co]]:
+    def _streams(self) -> Iterator[Any]:
         for d in self.datasets:
             if not isinstance(d, IterableDataset):
                 raise AssertionError(
@@ -276,17 +276,16 @@ def random_split(
     [[4, 1, 7], [5, 3, 9, 0, 8, 6, 2]]
     """
     n = len(dataset)  # type: ignore[arg-type]  # or TypeError, as len() should
-    total = sum(lengths)
-    if math.isclose(total, 1) and total <= 1:
-        lengths = _shares(n, lengths)
-    if sum(lengths) != n or min(lengths, default=0) < 0:
+    fractions = math.isclose(sum(lengths), 1) and sum(lengths) <= 1
+    sizes: Sequence[Any] = _shares(n, lengths) if fractions else lengths
+    if sum(sizes) != n or min(sizes, default=0) < 0:
         raise ArgumentError(
             "Sum of input lengths does not equal the length of the input dataset!",
-            f"{list(lengths)} adds up to {sum(lengths)}; the dataset has {n} samples. Fractions "
+            f"{list(lengths)} adds up to {sum(sizes)}; the dataset has {n} samples. Fractions "
             "must add up to 1, and no length may be negative.",
         )
     order = (generator or current()).permutation(n).tolist()
-    ends = [0, *accumulate(map(operator.index, lengths))]
+    ends = [0, *accumulate(map(operator.index, sizes))]
     return [Subset(dataset, order[start:end]) for start, end in pairwise(ends)]
 
 

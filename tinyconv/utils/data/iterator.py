@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from ... import cuda
+from ...backend import cuda_unavailable
 from .collate import pinned
 from .sampler import draw_seed
 from .worker import Exhausted, Failure, Fetcher, Job, Processes, Threads
@@ -30,7 +30,7 @@ class LoaderIterator(Iterator[Any]):
     """
 
     def __init__(self, loader: Any) -> None:
-        self._pin = loader.pin_memory and cuda.is_available()
+        self._pin = loader.pin_memory and not cuda_unavailable()
         if loader.pin_memory and not self._pin:
             warnings.warn(
                 "'pin_memory' argument is set as true but no accelerator is found, then device "
@@ -95,7 +95,7 @@ class WorkerIterator(LoaderIterator):
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
         context = loader.multiprocessing_context
-        team = Threads() if context is None else Processes(context)
+        team: Any = Threads() if context is None else Processes(context)
         self._team = team
         self._tasks_ahead = loader.num_workers * loader.prefetch_factor
         self._timeout = loader.timeout or math.inf
@@ -142,7 +142,7 @@ class WorkerIterator(LoaderIterator):
         """Send a task to the worker, or to the next in turn if its stream has ended."""
         if not self._active or (index := next(self._indices, END)) is END:
             return
-        if worker not in self._active:
+        if worker is None or worker not in self._active:
             worker = self._active[0]
         self._active.remove(worker)
         self._active.append(worker)

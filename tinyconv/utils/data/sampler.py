@@ -165,7 +165,7 @@ class WeightedRandomSampler(Sampler[int]):
         return self.num_samples
 
 
-class BatchSampler(Sampler[list[int]]):
+class BatchSampler(Sampler[list[Any]]):
     """Gather the indices of another sampler into lists.
 
     Args:
@@ -178,13 +178,13 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(
-        self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool
+        self, sampler: Sampler[Any] | Iterable[Any], batch_size: int, drop_last: bool
     ) -> None:
         self.batch_size = _positive("batch_size", batch_size)
         self.drop_last = _boolean("drop_last", drop_last)
         self.sampler = sampler
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         batch = []
         for i in self.sampler:
             batch.append(i)

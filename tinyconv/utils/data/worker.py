@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no annotations
 
 from ... import generator
 from .collate import Batch, default_collate
@@ -211,26 +211,16 @@ def work(job: Job, number: int, inbox: Any, outbox: Any, done: Any) -> None:
     Where there is no batch, the answer holds an Exhausted or a Failure.
     """
     where = f"in DataLoader worker {job.kind} {number}"
-    seed = job.seed + number
-    dataset = job.dataset
-    encode: Callable[..., Any] = partial(_pickled, where)
+    encode = partial(_pickled, where) if job.kind == "process" else tuple
     with contextlib.ExitStack() as stack:
         if job.kind == "process":
-            _settle(job.seed, number)
             stack.callback(outbox.cancel_join_thread)  # at the end nobody reads what is left
-        else:
-            encode = tuple
-            own = type(generator.current())().manual_seed(seed)
-            stack.enter_context(generator.use(own))
-            if isinstance(dataset, Dataset):
-                dataset = copy.copy(dataset)  # attributes that a worker sets are its own
-        _here.info = WorkerInfo(number, job.num_workers, seed, dataset)
-
-        started = _attempt(where, job.init, number) if job.init is not None else None
-        fetcher, fetching = started, None  # and for which epoch
+        dataset = _attempt(where, _begin, job, number, stack)
+        fetcher: Any = dataset
+        fetching = None  # the epoch that the fetcher is for
         while (message := _receive(inbox, job.kind)) is not None and not done.is_set():
             epoch, task, index = message
-            if epoch != fetching and not isinstance(started, Failure):
+            if epoch != fetching and not isinstance(dataset, Failure):
                 fetching = epoch
                 settings = dataset, job.batched, job.collate_fn, job.drop_last
                 fetcher = _attempt(where, Fetcher, *settings)
@@ -238,6 +228,27 @@ def work(job: Job, number: int, inbox: Any, outbox: Any, done: Any) -> None:
             batch = fetcher if failed else _attempt(where, fetcher, index)
             outbox.put(encode((epoch, task, batch)))
             del batch  # its memory is the receiver's
+
+
+def _begin(job: Job, number: int, stack: contextlib.ExitStack) -> Any:
+    """Make this process or thread a worker, and return the dataset it works on."""
+    seed, dataset = job.seed + number, job.dataset
+    if job.kind == "process":
+        generator.current().manual_seed(seed)
+        random.seed(seed)
+        words = [number, job.seed % 2**32, job.seed >> 32]
+        np.random.seed(np.random.SeedSequence(words).generate_state(4))  # noqa: NPY002  # users' stream
+        threadpool_limits(1)  # its share of the cores
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's affair
+    else:
+        own = type(generator.current())().manual_seed(seed)
+        stack.enter_context(generator.use(own))
+        if isinstance(dataset, Dataset):
+            dataset = copy.copy(dataset)  # attributes that a worker sets are its own
+    _here.info = WorkerInfo(number, job.num_workers, seed, dataset)
+    if job.init is not None:
+        job.init(number)
+    return dataset
 
 
 def _attempt(where: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -267,14 +278,3 @@ def _pickled(where: str, answer: tuple[Any, ...]) -> bytes:
         epoch, task, batch = answer
         failure = batch if isinstance(batch, Failure) else Failure.caught(error, where)
         return pickle.dumps((epoch, task, Failure(RuntimeError, failure.text)))
-
-
-def _settle(base_seed: int, number: int) -> None:
-    """Make a fresh process a worker: its random streams, its share of the cores, its signals."""
-    seed = base_seed + number
-    generator.current().manual_seed(seed)
-    random.seed(seed)
-    words = [number, base_seed % 2**32, base_seed >> 32]
-    np.random.seed(np.random.SeedSequence(words).generate_state(4))  # noqa: NPY002  # users' stream
-    threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the main process says what happens

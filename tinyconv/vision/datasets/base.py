@@ -107,10 +107,14 @@ class ImageDataset(VisionDataset):
         image = pillow.from_array(self._pixels()[index])
         return self._transformed(image, int(self.targets[index]))
 
-    def __getitems__(self, indices: Sequence[Any]) -> Sequence[tuple[Any, Any]]:
+    def __getitems__(self, indices: Sequence[Any]) -> Sequence[Any]:
         """Return several items, the same as one by one, but at once where the transforms can."""
-        itself = type(self).__getitem__ is ImageDataset.__getitem__
-        steps = batch_steps(self.transform) if itself and self.target_transform is None else None
+        usual = (
+            type(self).__getitem__ is ImageDataset.__getitem__
+            and self.target_transform is None
+            and self._pixels().dtype == np.uint8
+        )
+        steps = batch_steps(self.transform) if usual else None
         if steps is None:
             return [self[index] for index in indices]
         rows = np.fromiter(map(operator.index, indices), np.int64)

@@ -62,8 +62,7 @@ class CIFAR10(OnDisk):
         files = self.train_list if self.train else self.test_list
         *batches, meta = load(folder, files | self.meta, unpickle, self.remedy)
         pixels = np.concatenate([batch["data"] for batch in batches])
-        # The file has colour planes; the copy lays the three colours of a pixel side by side.
-        self.data = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+        self.data = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # a view: planes in memory
         self.targets = [label for batch in batches for label in batch[self.label_key]]
         self.classes = meta[self.names_key]
 

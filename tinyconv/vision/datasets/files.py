@@ -66,7 +66,7 @@ def load(
 
 
 def _dtype(code: str, align: Any = False, copy: Any = False) -> np.dtype[Any]:
-    """``numpy.dtype`` as old pickles call it: with 0 and 1 for False and True."""
+    """``numpy.dtype`` as old pickles call it: with 0 and 1, of which NumPy 2.4.0 warns."""
     return np.dtype(code, bool(align), bool(copy))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,7 +34,7 @@ class MNIST(OnDisk):
         RuntimeError: files are missing or damaged, and ``download`` is off
     """
 
-    classes: ClassVar = [
+    classes: Sequence[str] = [
         "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
         "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine",
     ]  # fmt: skip
@@ -80,7 +81,7 @@ class MNIST(OnDisk):
 class FashionMNIST(MNIST):
     """70,000 grey photographs of clothes, 28x28 pixels; for the rest see :class:`MNIST`."""
 
-    classes: ClassVar = [
+    classes: Sequence[str] = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ]  # fmt: skip

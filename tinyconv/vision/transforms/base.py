@@ -1,10 +1,10 @@
 """What a transform is, and how a chain of them takes a whole batch of images at once.
 
-A transform turns one image into another. Two facts about it make batches possible: what it draws
-from the random generator depends on the size of the image alone, and what it does to the pixels is
-the same for one image as for many. So a batch first draws for every image, image by image and step
-by step, in the order in which single images would; then each step treats the batch as one Tensor
-(N, C, H, W). The results are those of single images, to the bit.
+A transform turns one image into another. Chance enters as words, the 32-bit numbers of the random
+stream: how many a transform takes per image depends on the size of the image alone, and what it
+makes of them and of the pixels is the same for one image as for many. So a batch first takes the
+words of all its images, in the order in which single images would; then each step treats the batch
+as one Tensor (N, C, H, W). The results are those of single images, to the bit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...generator import current
 from ...tensor import Tensor
 from .geometry import Picture, get_dimensions
 from .values import normalize, scale, to_tensor
@@ -34,7 +35,7 @@ class Transform:
     """One step from image to image.
 
     ``batchable`` in a class's own body (a subclass does not inherit it) says: the step is the same
-    for a Tensor of many images, and draws random numbers in :meth:`draw` only.
+    for a Tensor of many images, and what it takes from the random stream is told by :meth:`words`.
     """
 
     batchable = False
@@ -42,31 +43,32 @@ class Transform:
     def __call__(self, img: Picture) -> Picture:
         raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, img)")
 
-    def batch(self, images: Tensor, drawn: Sequence[Any]) -> Tensor:
-        """Treat images (N, C, H, W), given what :meth:`draw` returned for each."""
-        return self(images)
-
     def prepare(self, img: Picture) -> Picture:
-        """Do what comes before the drawing, such as padding."""
+        """Do what comes before chance, such as padding."""
         return img
 
-    def draw(self, height: int, width: int) -> Any:
-        """Take random numbers for one image of this size."""
+    def words(self, height: int, width: int) -> int:
+        """Return how many random words one prepared image of this size takes."""
+        return 0
+
+    def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
+        """Treat prepared images (N, C, H, W), with the random words (N, K) they took."""
+        return self(images)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
 class RandomTransform(Transform):
-    """A step in two: :meth:`draw` takes random numbers, :meth:`apply` knows no chance."""
+    """A step that takes random words: a subclass defines what it makes of them."""
 
-    def apply(self, img: Picture, drawn: Any) -> Picture:
-        """Treat one image, given what :meth:`draw` returned for it."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method apply(self, img, drawn)")
+    def apply(self, img: Picture, words: np.ndarray) -> Picture:
+        """Treat one prepared image, with the random words (K,) it took."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method apply(self, img, words)")
 
     def __call__(self, img: Picture) -> Picture:
         img = self.prepare(img)
-        return self.apply(img, self.draw(*get_dimensions(img)[1:]))
+        return self.apply(img, current().random32(self.words(*get_dimensions(img)[1:])))
 
 
 class Compose(Transform):
@@ -114,7 +116,7 @@ class ToTensor(Transform):
     def __call__(self, img: Picture) -> Tensor:
         return to_tensor(img)
 
-    def batch(self, images: Tensor, drawn: Sequence[Any]) -> Tensor:
+    def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
         return Tensor(scale(images.array))
 
 
@@ -159,15 +161,14 @@ def run(steps: Sequence[Transform], images: np.ndarray) -> Tensor:
     """Run a chain of :func:`batch_steps`: bytes ``(N, H, W, C) or (N, H, W) -> (N, C, H, W)``."""
     planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     batch = Tensor(planes.copy(order="C"))
-    sizes = []
-    scout = Tensor(
-        batch.array[:0]
-    )  # no images at all walk ahead, and see which size each step will meet
+    ends = [0]  # of each step's columns in the table of words
+    scout = Tensor(np.zeros_like(batch.array[:1]))  # a black image walks ahead, to see sizes
     for step in steps:
         scout = step.prepare(scout)
-        sizes.append(scout.shape[-2:])
-        scout = step.batch(scout, [])
-    drawn = [[step.draw(*size) for step, size in zip(steps, sizes, strict=True)] for _ in images]
-    for step, choices in zip(steps, zip(*drawn, strict=True), strict=True):
-        batch = step.batch(step.prepare(batch), choices)
+        taken = step.words(*scout.shape[-2:])
+        ends.append(ends[-1] + taken)
+        scout = step.batch(scout, np.zeros((1, taken), np.uint32))
+    words = current().random32(len(images) * ends[-1]).reshape(len(images), ends[-1])
+    for step, start, end in zip(steps, ends, ends[1:], strict=False):
+        batch = step.batch(step.prepare(batch), words[:, start:end])
     return batch

@@ -138,11 +138,12 @@ def center_crop(img: Picture, output_size: int | Sequence[int]) -> Picture:
     """
     height, width = pair(output_size, "Please provide only two dimensions (h, w) for size.")
     _, h, w = get_dimensions(img)
-    if height > h or width > w:
-        missing_w, missing_h = max(width - w, 0), max(height - h, 0)
-        img = pad(img, [missing_w // 2, missing_h // 2, (missing_w + 1) // 2, (missing_h + 1) // 2])
-        _, h, w = get_dimensions(img)
-    return crop(img, round((h - height) / 2), round((w - width) / 2), height, width)
+    return crop(img, _centred(h, height), _centred(w, width), height, width)
+
+
+def _centred(old: int, new: int) -> int:
+    """Return where ``new`` pixels in the middle of ``old``, or around them, begin."""
+    return round((old - new) / 2) if old >= new else -((new - old) // 2)
 
 
 def pad(
@@ -172,22 +173,22 @@ def pad(
             "Padding mode should be either constant, edge, reflect or symmetric\n"
             f"Got {padding_mode!r}."
         )
-    if padding_mode != "constant":
-        if is_image(img):  # Pillow has no mirrors
-            return in_mode(pad(np.asarray(img), padding, fill, padding_mode), img.mode)
-        return each_plane(
-            img,
-            lambda x: np.pad(
-                x, [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)], mode=padding_mode
-            ),
-        )
-    if is_image(img):
+    constant = padding_mode == "constant"
+    if is_image(img) and constant:
         bands = len(img.getbands())
-        colour = fill if isinstance(fill, (int, float)) else tuple(fill)
-        if bands > 1 and not isinstance(colour, tuple):
-            colour = (int(colour),) * bands
+        colours = fill if isinstance(fill, (list, tuple)) else [fill] * bands
+        colour: Any = tuple(map(int, colours)) if bands > 1 else colours[0]
         return ImageOps.expand(img, (left, top, right, bottom), colour)
-    return each_plane(img, lambda x: _frame(x, left, top, right, bottom, fill))
+    if is_image(img):  # Pillow has no mirrors
+        padded = in_mode(pad(np.asarray(img), padding, fill, padding_mode), img.mode)
+        if img.mode == "P":
+            padded.putpalette(img.getpalette())
+        return padded
+    if constant:
+        return each_plane(img, lambda x: _frame(x, left, top, right, bottom, fill))
+    mode: Any = padding_mode
+    here = [(top, bottom), (left, right)]
+    return each_plane(img, lambda x: np.pad(x, [(0, 0)] * (x.ndim - 2) + here, mode=mode))
 
 
 def sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:

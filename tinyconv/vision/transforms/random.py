@@ -1,8 +1,9 @@
-"""Transforms that draw from the default generator, number for number as torchvision's do."""
+"""Transforms with chance: from the default generator's words they make what torchvision makes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +14,7 @@ from .geometry import Picture, crop, get_dimensions, hflip, pad, pair, vflip
 
 __all__ = ["RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip"]
 
-_F32, _I64 = np.dtype("float32"), np.dtype("int64")
-
-
-def _chance(p: float) -> bool:
-    return bool(current().uniform((1,), _F32)[0] < p)
-
-
-def _below(n: int) -> int:
-    return int(current().integers(0, n, (1,), _I64)[0])
+_LOW_BITS = np.uint32(2**24 - 1)  # of a word: they make a float32 in [0, 1)
 
 
 class _RandomFlip(RandomTransform):
@@ -30,11 +23,15 @@ class _RandomFlip(RandomTransform):
     def __init__(self, p: float = 0.5) -> None:
         self.p = p
 
-    def draw(self, height: int, width: int) -> bool:
-        return _chance(self.p)
+    def words(self, height: int, width: int) -> int:
+        return 1
 
-    def batch(self, images: Tensor, drawn: Sequence[bool]) -> Tensor:
-        chosen = np.array(drawn, bool)
+    def happens(self, words: np.ndarray) -> Any:
+        """Compare a float32 for each of the words (..., 1) with ``p``."""
+        return (words[..., 0] & _LOW_BITS) * np.float32(2**-24) < np.float32(self.p)
+
+    def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
+        chosen = self.happens(words)
         x = images.array.copy()
         x[chosen] = np.flip(x[chosen], self.axis)
         return Tensor(x)
@@ -49,8 +46,8 @@ class RandomHorizontalFlip(_RandomFlip):
     batchable = True
     axis = -1
 
-    def apply(self, img: Picture, drawn: bool) -> Picture:
-        return hflip(img) if drawn else img
+    def apply(self, img: Picture, words: np.ndarray) -> Picture:
+        return hflip(img) if self.happens(words) else img
 
 
 class RandomVerticalFlip(_RandomFlip):
@@ -59,8 +56,8 @@ class RandomVerticalFlip(_RandomFlip):
     batchable = True
     axis = -2
 
-    def apply(self, img: Picture, drawn: bool) -> Picture:
-        return vflip(img) if drawn else img
+    def apply(self, img: Picture, words: np.ndarray) -> Picture:
+        return vflip(img) if self.happens(words) else img
 
 
 class RandomCrop(RandomTransform):
@@ -96,8 +93,10 @@ class RandomCrop(RandomTransform):
     @staticmethod
     def get_params(img: Picture, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Draw top, left, height and width of a rectangle inside an image."""
+        cut = RandomCrop(output_size)
         _, h, w = get_dimensions(img)
-        return (*_corner(h, w, *output_size), *output_size)
+        top, left = cut.corner(current().random32(cut.words(h, w)), h, w)
+        return int(top), int(left), *cut.size
 
     def prepare(self, img: Picture) -> Picture:
         if self.padding is not None:
@@ -111,33 +110,30 @@ class RandomCrop(RandomTransform):
                 img = pad(img, [0, missing_h], self.fill, self.padding_mode)
         return img
 
-    def draw(self, height: int, width: int) -> tuple[int, int]:
-        return _corner(height, width, *self.size)
+    def words(self, height: int, width: int) -> int:
+        if height < self.size[0] or width < self.size[1]:
+            raise ValueError(
+                f"Required crop size {self.size} is larger than "
+                f"input image size {(height, width)}\n"
+                "Pass padding=..., pad_if_needed=True, or a smaller size."
+            )
+        return 0 if (height, width) == self.size else 2
 
-    def apply(self, img: Picture, drawn: tuple[int, int]) -> Picture:
-        return crop(img, *drawn, *self.size)
+    def corner(self, words: np.ndarray, height: int, width: int) -> tuple[Any, Any]:
+        """Return top and left for each of the words (..., 2), or (..., 0) where all is kept."""
+        if words.shape[-1] == 0:
+            words = np.zeros((*words.shape[:-1], 2), np.uint32)
+        rows, columns = height - self.size[0] + 1, width - self.size[1] + 1
+        return words[..., 0] % rows, words[..., 1] % columns
 
-    def batch(self, images: Tensor, drawn: Sequence[tuple[int, int]]) -> Tensor:
-        _require(*images.shape[2:], *self.size)
-        top, left = np.array(drawn, int).reshape(-1, 2).T
+    def apply(self, img: Picture, words: np.ndarray) -> Picture:
+        top, left = self.corner(words, *get_dimensions(img)[1:])
+        return crop(img, int(top), int(left), *self.size)
+
+    def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
+        top, left = self.corner(words, *images.shape[2:])
         windows = np.lib.stride_tricks.sliding_window_view(images.array, self.size, (2, 3))
-        return Tensor(windows[np.arange(len(top)), :, top, left])
+        return Tensor(windows[np.arange(len(words)), :, top, left])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, padding={self.padding})"
-
-
-def _corner(h: int, w: int, height: int, width: int) -> tuple[int, int]:
-    """Draw top and left of a rectangle inside an image of h x w pixels."""
-    _require(h, w, height, width)
-    if (h, w) == (height, width):
-        return 0, 0  # without drawing
-    return _below(h - height + 1), _below(w - width + 1)
-
-
-def _require(h: int, w: int, height: int, width: int) -> None:
-    if h < height or w < width:
-        raise ValueError(
-            f"Required crop size {(height, width)} is larger than input image size {(h, w)}\n"
-            "Pass padding=..., pad_if_needed=True, or a smaller size."
-        )

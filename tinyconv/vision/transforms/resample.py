@@ -14,7 +14,6 @@ import numpy as np
 
 __all__ = ["InterpolationMode", "nearest", "resample"]
 
-_PRECISION = 22  # bits after the point of the weights for uint8, as in Pillow
 _KEYS = -0.5  # the cubic's free parameter
 
 
@@ -51,37 +50,24 @@ def _weights(old: int, new: int, mode: InterpolationMode, antialias: bool) -> np
 
 
 def resample(x: Any, height: int, width: int, mode: InterpolationMode, antialias: bool) -> Any:
-    """Resize the last two axes, columns first: ``(..., H, W) -> (..., height, width)``.
+    """Resize the last two axes: ``(..., H, W) -> (..., height, width)``.
 
-    For uint8 the weights and the rounding after each of the two passes are Pillow's, to the bit.
+    Integers are rounded once, at the end, and clipped to their range.
     """
     across = _weights(x.shape[-1], width, mode, antialias)
     down = _weights(x.shape[-2], height, mode, antialias)
-    if x.dtype != np.uint8:
-        return (down @ (x @ across.T)).astype(x.dtype)
-    y = x.astype(np.float64)
-    if x.shape[-1] != width:
-        y = _in_bytes(y @ _whole(across).T)
-    if x.shape[-2] != height:
-        y = _in_bytes(_whole(down) @ y)
-    return y.astype(np.uint8)
-
-
-def _whole(weights: np.ndarray) -> np.ndarray:
-    """Round weights to multiples of 2**-22, counted in those: sums of them are exact in float64."""
-    scaled = weights * 2**_PRECISION
-    return np.trunc(scaled + np.copysign(0.5, scaled))
-
-
-def _in_bytes(sums: np.ndarray) -> np.ndarray:
-    return np.clip(np.floor(sums / 2**_PRECISION + 0.5), 0, 255)
+    y = down @ (x @ across.T)
+    if x.dtype.kind != "f":
+        limits = np.iinfo(x.dtype)
+        y = np.clip(np.floor(y + 0.5), limits.min, limits.max)
+    return y.astype(x.dtype)
 
 
 def nearest(x: Any, height: int, width: int, centred: bool) -> Any:
     """Pick the pixel under the centre (or, as torch does, under the corner) of each new one."""
-    shift = 0.5 if centred else 0.0
+    corner_or_centre = 1 if centred else 0  # in half pixels
     rows, columns = (
-        np.floor((np.arange(new) + shift) * (old / new)).astype(int)
+        (2 * np.arange(new) + corner_or_centre) * old // (2 * new)
         for old, new in zip(x.shape[-2:], (height, width), strict=True)
     )
     return x[..., rows[:, None], columns]

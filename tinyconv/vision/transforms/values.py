@@ -45,6 +45,9 @@ def to_tensor(pic: Picture) -> Tensor:
             else "Pass a PIL image, or an array of shape (H, W) or (H, W, C)."
         )
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}\n{hint}")
+    if is_image(pic):
+        full = np.uint8(255 if pic.mode == "1" else 1)  # of a mode that knows 0 and 1 only
+        pic = np.asarray(pic, _MODE_DTYPES.get(pic.mode, np.uint8)) * full
     x = _planes(pic)
     return Tensor(scale(x)) if x.dtype == np.uint8 else from_numpy(x.copy(order="C"))
 
@@ -67,14 +70,11 @@ def pil_to_tensor(pic: Picture) -> Tensor:
             f"pic should be PIL Image. Got {type(pic)}\n"
             "For arrays write from_numpy(x), or to_tensor(x) for floats from 0 to 1."
         )
-    return from_numpy(_planes(pic).copy(order="C"))
+    return from_numpy(_planes(np.asarray(pic)).copy(order="C"))
 
 
-def _planes(pic: Picture) -> np.ndarray:
-    """Show a PIL image or an array as an array (C, H, W)."""
-    x = np.asarray(pic, _MODE_DTYPES.get(pic.mode, np.uint8)) if is_image(pic) else pic
-    if is_image(pic) and pic.mode == "1":
-        x = x * np.uint8(255)
+def _planes(x: np.ndarray) -> np.ndarray:
+    """Show an array (H, W, C) or (H, W) as (C, H, W)."""
     if x.ndim not in (2, 3):
         raise ValueError(
             f"pic should be 2/3 dimensional. Got {x.ndim} dimensions.\n"
@@ -86,7 +86,7 @@ def _planes(pic: Picture) -> np.ndarray:
 def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
     """Turn a Tensor (C, H, W) or an array (H, W, C), or either of shape (H, W), into a PIL image.
 
-    Floats of a Tensor count from 0 to 1 and become bytes.
+    Floats count from 0 to 1 and become bytes, unless ``mode`` is "F".
 
     Args:
         pic: 1 to 4 channels
@@ -107,10 +107,8 @@ def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
             "Pass one image, not a batch: batch[0]."
         )
     x = pic.numpy() if isinstance(pic, Tensor) else pic
-    if isinstance(pic, Tensor):
-        x = x.transpose(1, 2, 0) if x.ndim == 3 else x
-        if x.dtype.kind == "f" and mode != "F":
-            x = to_bytes(x)
+    x = x.transpose(1, 2, 0) if isinstance(pic, Tensor) and x.ndim == 3 else x
+    x = to_bytes(x) if x.dtype.kind == "f" and mode != "F" else x
     channels = x.shape[2] if x.ndim == 3 else 1
     if channels > 4:
         raise ValueError(
@@ -118,7 +116,12 @@ def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
             "Arrays are read as (H, W, C) and Tensors as (C, H, W)."
         )
     x = x[:, :, 0] if x.ndim == 3 and channels == 1 else x
-    modes = _modes(channels, x.dtype)
+    modes = _MODES.get((channels, x.dtype.name))
+    if modes is None:
+        raise TypeError(
+            f"Input type {x.dtype} is not supported\n"
+            "Convert to uint8; one channel may also be int16, int32 or float32 (mode 'F')."
+        )
     if mode is not None and mode not in modes:
         raise ValueError(
             f"Only modes {modes} are supported for {channels}D inputs\n"
@@ -127,19 +130,16 @@ def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
     return in_mode(x, mode or modes[0])
 
 
-def _modes(channels: int, kind: np.dtype[Any]) -> list[str]:
-    """Return the names of what ``channels`` numbers may mean to Pillow, the usual one first."""
-    if channels == 1:
-        known = {"uint8": "L", "int16": "I;16", "int32": "I", "float32": "F"}
-    else:
-        known = {"uint8": ""}
-    if kind.name not in known:
-        raise TypeError(
-            f"Input type {kind.name} is not supported\n"
-            f"Convert {channels} channel(s) to {' or '.join(known)} first."
-        )
-    by_channels = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RGBX"]}
-    return by_channels.get(channels, [known[kind.name]])
+# What the channels of a number type may mean to Pillow, the usual meaning first.
+_MODES = {
+    (1, "uint8"): ["L"],
+    (1, "int16"): ["I;16"],
+    (1, "int32"): ["I"],
+    (1, "float32"): ["F"],
+    (2, "uint8"): ["LA"],
+    (3, "uint8"): ["RGB", "YCbCr", "HSV"],
+    (4, "uint8"): ["RGBA", "CMYK", "RGBX"],
+}
 
 
 def normalize(

@@ -1,0 +1,217 @@
+"""How a row of the table of element-wise functions becomes an op, a function and its documentation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..autograd.function import Function, op
+from ..backend import Array
+from ..shapes import broadcast
+from ._common import XP, Takes, floating, operands, shape_of, unbroadcast
+
+# ── one operand ───────────────────────────────────────────────────────────────────────────────
+
+
+class Unary(Function):
+    """y = value(x), gx = derivative(g, x and/or y)."""
+
+    value: Callable[..., Array]
+    derivative: Callable[..., Any]
+    keeps: tuple[str, ...] = ()
+
+    def forward(self, x: Array) -> Array:
+        y = self.value(self.xp, x)
+        if self.keeps and self.needs[0]:
+            if type(y) not in XP:
+                y = self.xp.asarray(y)  # NumPy turns 0-d results into scalars
+            self.save(*(x if k == "x" else y for k in self.keeps))
+        return y
+
+    def backward(self, g: Any) -> Any:
+        return (self.derivative(g, *self.saved),)
+
+
+_DOC = """{first}
+
+    .. math:: {formula}
+
+    Shape:
+        ``(*) -> (*)``
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor({at}, dtype=tc.float64, requires_grad=True)
+    >>> tc.autograd.gradcheck(tc.{name}, x)
+    True
+    """
+
+
+def unary(
+    name: str,
+    value: Callable[[Any, Array], Array],
+    derivative: Callable[..., Any],
+    doc: str,
+    *,
+    integers: bool = False,
+    torch: str = "",
+    at: str = "[0.3, 0.7]",
+) -> Callable[[Any], Any]:
+    """Declare one row.
+
+    Args:
+        value: of the array module and the operand.
+        derivative: of ``g``, and of what it names of ``x`` (the operand) and ``y`` (the result).
+        doc: a sentence, a bar, a formula.
+        integers: defined on them too; otherwise they become floats first.
+        torch: what torch calls the graph node, where that is not the name of the function.
+        at: where the doctest looks.
+    """
+    body = {
+        "value": staticmethod(value),
+        "derivative": staticmethod(derivative),
+        "keeps": _kept(derivative),
+    }
+    cls = _declare(name, Unary, body, torch)
+
+    if integers:
+
+        def function(input: Any) -> Any:
+            return cls()(input)
+    else:
+
+        def function(input: Any) -> Any:
+            return cls()(floating(input))
+
+    return _present(function, name, _DOC, doc, at=at)
+
+
+# ── two operands ──────────────────────────────────────────────────────────────────────────────
+
+
+class Binary(Function):
+    """z = value(x, y), with broadcasting; gx and gy are derivatives of g and of what they name."""
+
+    value: Callable[..., Array]
+    by_x: Callable[..., Any]
+    by_y: Callable[..., Any]
+    x_keeps: tuple[str, ...] = ()
+    y_keeps: tuple[str, ...] = ()
+    with_number = ""  # the name of the node, if it differs when y is a Python number
+
+    def forward(self, x: Array, y: Array) -> Array:
+        try:
+            z = self.value(self.xp, x, y)
+        except ValueError:
+            broadcast(shape_of(x), shape_of(y))  # says which dimension
+            raise
+        want_x, want_y = self.needs
+        if want_x or want_y:
+            self.shapes = shape_of(x), shape_of(y)
+            if self.with_number and isinstance(y, (int, float)):
+                self.name = self.with_number
+            names = (self.x_keeps if want_x else ()) + (self.y_keeps if want_y else ())
+            if names:
+                if type(z) not in XP:
+                    z = self.xp.asarray(z)  # NumPy turns 0-d results into scalars
+                kept = {"x": x, "y": y, "z": z}
+                self.save(*(v if k in names else None for k, v in kept.items()))
+        return z
+
+    def backward(self, g: Any) -> Any:
+        want_x, want_y = self.needs
+        kept = dict(zip("xyz", self.saved, strict=False))  # or nothing
+        gx = gy = None
+        if want_x:
+            gx = unbroadcast(self.by_x(g, *(kept[k] for k in self.x_keeps)), self.shapes[0])
+        if want_y:
+            gy = unbroadcast(self.by_y(g, *(kept[k] for k in self.y_keeps)), self.shapes[1])
+        return gx, gy
+
+
+_BINARY_DOC = """{first}
+
+    .. math:: {formula}
+
+    Shape:
+        ``(*), (*) -> (*)``, broadcast
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor([0.3, 0.7], dtype=tc.float64, requires_grad=True)
+    >>> y = tc.tensor([[1.1], [2.3]], dtype=tc.float64, requires_grad=True)
+    >>> tc.autograd.gradcheck(tc.{name}, (x, y))
+    True
+    """
+
+
+def binary(
+    name: str,
+    value: Callable[[Any, Any, Any], Array],
+    by_x: Callable[..., Any],
+    by_y: Callable[..., Any],
+    doc: str,
+    *,
+    integers: bool = True,
+    numbers: str = "",
+    symbol: str = "",
+    torch: str = "",
+    with_number: str = "",
+) -> Callable[[Any, Any], Any]:
+    """Declare one row.
+
+    Args:
+        value: of the array module and the operands.
+        by_x, by_y: derivatives: of ``g``, and of what they name of ``x y`` (operands) and ``z`` (result).
+        integers: defined on them too; otherwise they become floats first.
+        numbers: the operands, of ``x y``, that may be Python numbers.
+        symbol: the operator, for messages.
+        with_number: what torch calls the node if y is a number.
+        doc, torch: as for :func:`unary`.
+    """
+    body = {
+        "value": staticmethod(value),
+        "by_x": staticmethod(by_x),
+        "by_y": staticmethod(by_y),
+        "x_keeps": _kept(by_x),
+        "y_keeps": _kept(by_y),
+        "with_number": with_number,
+    }
+    cls = _declare(name, Binary, body, torch)
+    takes = Takes(name.strip("_"), "x" in numbers, "y" in numbers, symbol)
+
+    if integers:
+
+        def function(input: Any, other: Any) -> Any:
+            return cls()(*operands(input, other, takes))
+    else:
+
+        def function(input: Any, other: Any) -> Any:
+            x, y = operands(input, other, takes)
+            return cls()(*(floating(v) if hasattr(v, "dtype") else v for v in (x, y)))
+
+    return _present(function, name, _BINARY_DOC, doc)
+
+
+# ── both ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _kept(derivative: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(p for p in inspect.signature(derivative).parameters if p != "g")
+
+
+def _declare(name: str, base: type, body: dict[str, Any], torch: str) -> Any:
+    if torch:
+        body["name"] = torch
+    return op(type(name.title().replace("_", ""), (base,), {**body, "__module__": __name__}))
+
+
+def _present(function: Any, name: str, template: str, doc: str, **settings: str) -> Any:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "tinyconv.ops.elementwise"
+    first, _, formula = doc.partition(" | ")
+    if doc:
+        function.__doc__ = template.format(first=first, formula=formula, name=name, **settings)
+    return function

@@ -1,0 +1,513 @@
+"""Pooling: the largest or the average element under each window."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from ..autograd.function import Function, op
+from ..backend import XP, Array, Kernel, prange
+from ..errors import ShapeError
+from ..shapes import Ints, Shape, expand_ints, pool_size
+from ._common import shape_of
+from .indexing import Gather
+from .joining import cat
+from .reduce import mean
+from .views import narrow, reshape, squeeze, unsqueeze
+
+# ── kernels ───────────────────────────────────────────────────────────────────────────────────
+# ``x`` (planes, h, w), ``y`` (planes, oh, ow); ``where`` is the flat place of the winner in its plane: the first of
+# equals wins, NaN beats everything, padding never wins.
+
+
+@Kernel
+def pool_max(xp, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
+    """The largest element under each window, and its place."""
+    planes, h, w = x.shape
+    oh, ow = y.shape[1:]
+    rows = xp.arange(oh)[:, None] * sh - ph
+    cols = xp.arange(ow)[None, :] * sw - pw
+    seen = xp.zeros((planes, oh, ow), bool)
+    where[...] = 0
+    for a, b in product(range(kh), range(kw)):
+        i, j = rows + a * dh, cols + b * dw
+        inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
+        at = xp.where(inside, i * w + j, 0)
+        value = x.reshape(planes, -1)[:, at]
+        wins = inside & (~seen | (value > y) | ((value != value) & (y == y)))
+        y[...] = xp.where(wins, value, y)
+        where[...] = xp.where(wins, at, where)
+        seen |= inside
+
+
+@pool_max.cpu
+def _pool_max_loop(x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
+    planes, h, w = x.shape
+    oh, ow = y.shape[1:]
+    for plane in prange(planes):
+        for r in range(oh):
+            top = r * sh - ph
+            while top < 0:
+                top += dh
+            bottom = min(r * sh - ph + (kh - 1) * dh + 1, h)
+            for c in range(ow):
+                left = c * sw - pw
+                while left < 0:
+                    left += dw
+                right = min(c * sw - pw + (kw - 1) * dw + 1, w)
+                at = top * w + left
+                best = x[plane, top, left]
+                for i in range(top, bottom, dh):
+                    for j in range(left, right, dw):
+                        value = x[plane, i, j]
+                        if value > best or (value != value and best == best):
+                            best = value
+                            at = i * w + j
+                y[plane, r, c] = best
+                where[plane, r, c] = at
+
+
+@Kernel
+def unpool_max(xp, gy, where, gx):
+    """Each gradient is added at the place its output came from."""
+    gx[...] = 0
+    planes = xp.arange(gy.shape[0])[:, None]
+    xp.add.at(gx.reshape(gx.shape[0], -1), (planes, where.reshape(len(gy), -1)), gy.reshape(len(gy), -1))
+
+
+@unpool_max.cpu
+def _unpool_max_loop(gy, where, gx):
+    planes, oh, ow = gy.shape
+    w = gx.shape[2]
+    for plane in prange(planes):
+        gx[plane] = 0
+        for r in range(oh):
+            for c in range(ow):
+                at = where[plane, r, c]
+                gx[plane, at // w, at % w] += gy[plane, r, c]
+
+
+@Kernel
+def pool_sum(xp, x, y, scale, kh, kw, sh, sw, ph, pw):
+    """The scaled sum under each window; windows may hang over the edge by any amount."""
+    y[...] = 0
+    h, w = x.shape[1:]
+    oh, ow = y.shape[1:]
+    for a, b in product(range(kh), range(kw)):
+        rows, i = _taps(oh, h, sh, ph, a)
+        cols, j = _taps(ow, w, sw, pw, b)
+        y[:, rows, cols] += x[:, i, j]
+    y *= scale
+
+
+@pool_sum.cpu
+def _pool_sum_loop(x, y, scale, kh, kw, sh, sw, ph, pw):
+    planes, h, w = x.shape
+    oh, ow = y.shape[1:]
+    for plane in prange(planes):
+        for r in range(oh):
+            top = max(r * sh - ph, 0)
+            bottom = min(r * sh - ph + kh, h)
+            for c in range(ow):
+                left = max(c * sw - pw, 0)
+                right = min(c * sw - pw + kw, w)
+                total = y.dtype.type(0)
+                for i in range(top, bottom):
+                    for j in range(left, right):
+                        total += x[plane, i, j]
+                y[plane, r, c] = total * scale[r, c]
+
+
+@Kernel
+def unpool_sum(xp, gy, gx, scale, kh, kw, sh, sw, ph, pw):
+    """The transpose: each scaled gradient is added to all elements of its window."""
+    gx[...] = 0
+    h, w = gx.shape[1:]
+    oh, ow = gy.shape[1:]
+    scaled = gy * scale
+    for a, b in product(range(kh), range(kw)):
+        rows, i = _taps(oh, h, sh, ph, a)
+        cols, j = _taps(ow, w, sw, pw, b)
+        gx[:, i, j] += scaled[:, rows, cols]
+
+
+@unpool_sum.cpu
+def _unpool_sum_loop(gy, gx, scale, kh, kw, sh, sw, ph, pw):
+    planes, h, w = gx.shape
+    oh, ow = gy.shape[1:]
+    for plane in prange(planes):
+        gx[plane] = 0
+        for r in range(oh):
+            top = max(r * sh - ph, 0)
+            bottom = min(r * sh - ph + kh, h)
+            for c in range(ow):
+                left = max(c * sw - pw, 0)
+                right = min(c * sw - pw + kw, w)
+                g = gy[plane, r, c] * scale[r, c]
+                for i in range(top, bottom):
+                    for j in range(left, right):
+                        gx[plane, i, j] += g
+
+
+def _taps(windows: int, size: int, stride: int, padding: int, tap: int) -> tuple[slice, slice]:
+    """The windows whose tap lies inside, and the elements it lies on."""
+    first = max(0, -((tap - padding) // stride))
+    last = min(windows, (size - 1 - tap + padding) // stride + 1)
+    if last <= first:
+        return slice(0, 0), slice(0, 0)
+    start = first * stride + tap - padding
+    return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
+
+
+# ── functions ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _planes(x: Array) -> Array:
+    """(n, c, h, w) as (n c, h, w)."""
+    return x.reshape(-1, *x.shape[2:]) if x.flags.c_contiguous else x.copy(order="C").reshape(-1, *x.shape[2:])
+
+
+@op
+class MaxPool(Function):
+    name = "MaxPool2DWithIndicesBackward0"
+    gives_away = True
+    kernel: Ints
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    out: Ints
+
+    def forward(self, x: Array) -> Array:
+        planes = _planes(x)
+        y = self.xp.empty((len(planes), *self.out), x.dtype)
+        self.where = self.xp.empty(y.shape, "int32")
+        self.source = x.shape
+        pool_max(planes, y, self.where, *self.kernel, *self.stride, *self.padding, *self.dilation)
+        self.save(self.where)
+        return y.reshape(*x.shape[:2], *self.out)
+
+    def release(self) -> None:
+        super().release()
+        del self.where
+
+    def backward(self, gy: Any) -> Any:
+        (where,) = self.saved
+        return (Unpool(self.source)(gy, where),)
+
+
+@op
+class Unpool(Function):
+    """Each element goes to its place ``where`` in an empty plane; the transpose of picking them."""
+
+    source: Shape
+
+    def forward(self, gy: Array, where: Array) -> Array:
+        self.save(None, where)
+        gx = self.xp.empty((len(where), *self.source[2:]), gy.dtype)
+        unpool_max(self.xp.ascontiguousarray(gy).reshape(where.shape), where, gx)
+        return gx.reshape(self.source)
+
+    def backward(self, g: Any) -> Any:
+        _, where = self.saved
+        n, c, h, w = self.source
+        picked = Gather(2)(reshape(g, n, c, h * w), reshape(where, n, c, -1))
+        return reshape(picked, n, c, *shape_of(where)[1:]), None
+
+
+@op
+class AvgPool(Function):
+    name = "AvgPool2DBackward0"
+    gives_away = True
+    kernel: Ints
+    stride: Ints
+    padding: Ints
+    out: Ints
+    scale: Any  # (oh, ow): one over the number of elements that count
+
+    def forward(self, x: Array) -> Array:
+        planes = _planes(x)
+        self.source = x.shape
+        y = self.xp.empty((len(planes), *self.out), x.dtype)
+        pool_sum(planes, y, self.xp.asarray(self.scale, x.dtype), *self.kernel, *self.stride, *self.padding)
+        return y.reshape(*x.shape[:2], *self.out)
+
+    def backward(self, gy: Any) -> Any:
+        return (AvgUnpool(self.kernel, self.stride, self.padding, self.source, self.scale)(gy),)
+
+
+@op
+class AvgUnpool(Function):
+    name = "AvgPool2DBackwardBackward0"
+    kernel: Ints
+    stride: Ints
+    padding: Ints
+    source: Shape
+    scale: Any
+
+    def forward(self, gy: Array) -> Array:
+        planes = _planes(gy)
+        gx = self.xp.empty((len(planes), *self.source[2:]), gy.dtype)
+        unpool_sum(planes, gx, self.xp.asarray(self.scale, gy.dtype), *self.kernel, *self.stride, *self.padding)
+        return gx.reshape(self.source)
+
+    def backward(self, g: Any) -> Any:
+        return (AvgPool(self.kernel, self.stride, self.padding, self.scale.shape, self.scale)(g),)
+
+
+# ── checks ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _batched(x: Any, name: str) -> tuple[Any, bool]:
+    shape = shape_of(x)
+    if len(shape) not in (3, 4) or 0 in shape[-3:]:
+        raise ShapeError(
+            f"{name}(): Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got: "
+            f"{list(shape)}" if 0 in shape[1:] else
+            f"non-empty 3D or 4D (batch mode) tensor expected for input, but got: {list(shape)}",
+            "Images are (n, c, h, w).",
+        )  # fmt: skip
+    return (x, False) if len(shape) == 4 else (unsqueeze(x, 0), True)
+
+
+def _window(
+    x: Any, name: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    k = expand_ints(kernel_size, 2, "kernel_size")
+    s = k if stride is None or stride in ((), []) else expand_ints(stride, 2, "stride")
+    p, d = expand_ints(padding, 2, "padding"), expand_ints(dilation, 2, "dilation")
+    if min(k) <= 0:
+        raise ShapeError(f"kernel size should be greater than zero, but got kH: {k[0]} kW: {k[1]}")
+    if min(s) <= 0:
+        raise ShapeError(f"stride should be greater than zero, but got dH: {s[0]} dW: {s[1]}")
+    if min(d) <= 0:
+        raise ShapeError(f"dilation should be greater than zero, but got dilationH: {d[0]} dilationW: {d[1]}")
+    if min(p) < 0:
+        raise ShapeError(f"pad must be non-negative, but got pad: {min(p)}")
+    if any(q > (e * (n - 1) + 1) // 2 for q, n, e in zip(p, k, d, strict=True)):
+        raise ShapeError(
+            f"pad should be at most half of effective kernel size, but got pad={max(p)}, kernel_size={k[p.index(max(p))]} "
+            f"and dilation={d[0]}",
+            "A window must see at least one element of the image: pad with pad() before pooling.",
+        )
+    shape = shape_of(x)
+    out = tuple(
+        pool_size(n, *rest, ceil_mode) for n, *rest in zip(shape[2:], k, s, p, d, strict=True)
+    )
+    if min(out) < 1:
+        raise ShapeError(
+            f"Given input size: ({'x'.join(map(str, shape[1:]))}). Calculated output size: "
+            f"({shape[1]}x{out[0]}x{out[1]}). Output size is too small",
+            "The image has become smaller than the window: pool less before this layer.",
+        )
+    return k, s, p, d, out
+
+
+# ── public ────────────────────────────────────────────────────────────────────────────────────
+
+
+def max_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Take the largest value under each window of an image.
+
+    .. math:: y_{n,c,i,j} = \\max_{a < k_h,\\, b < k_w} x_{n,\\,c,\\,i s_h + a d_h - p_h,\\,j s_w + b d_w - p_w}
+
+    Args:
+        kernel_size: height and width of the window in pixels.
+        stride: pixels between windows; the kernel size unless given.
+        padding: border in pixels that never wins; at most half the kernel.
+        ceil_mode: count a last, partial window too.
+        return_indices: also the flat place of each winner in its plane.
+
+    Shape:
+        ``(n, c, h, w) -> (n, c, oh, ow)``, ``oh = (h + 2p - d(k - 1) - 1) // s + 1``
+
+    Raises:
+        ShapeError: no window fits, or the padding is more than half the kernel.
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor([[[[1., 5., 2., 0.], [3., 4., 8., 6.]]]], requires_grad=True)
+    >>> y = tc.nn.functional.max_pool2d(x, 2)
+    >>> y.sum().backward()
+    >>> x.grad[0, 0]
+    tensor([[0., 1., 0., 0.],
+            [0., 0., 1., 0.]])
+    """
+    x, single = _batched(input, "max_pool2d")
+    pool = MaxPool(*_window(x, "max_pool2d", kernel_size, stride, padding, dilation, ceil_mode))
+    y = pool(x)
+    where = pool.where
+    if not return_indices:
+        return squeeze(y, 0) if single else y
+    indices = y.wrap(where.reshape(y.array.shape).astype("int64"))
+    return (squeeze(y, 0), squeeze(indices, 0)) if single else (y, indices)
+
+
+def max_pool1d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Take the largest value under each window of a sequence; arguments as :func:`max_pool2d`."""
+    (k,), (p,), (d,) = (expand_ints(v, 1, "setting") for v in (kernel_size, padding, dilation))
+    (s,) = (k,) if stride in (None, (), []) else expand_ints(stride, 1, "stride")
+    out = max_pool2d(unsqueeze(input, -2), (1, k), (1, s), (0, p), (1, d), ceil_mode, return_indices)
+    return tuple(squeeze(v, -2) for v in out) if return_indices else squeeze(out, -2)
+
+
+def avg_pool2d(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Average under each window of an image.
+
+    Args:
+        kernel_size, stride, padding, ceil_mode: as :func:`max_pool2d`; padding is zeros.
+        count_include_pad: divide by the size of the window, padding included.
+        divisor_override: divide by this instead.
+
+    Shape:
+        ``(n, c, h, w) -> (n, c, oh, ow)``
+
+    >>> import tinyconv as tc
+    >>> x = tc.ones(1, 1, 2, 2, requires_grad=True)
+    >>> tc.nn.functional.avg_pool2d(x, 2).sum().backward()
+    >>> x.grad[0, 0]
+    tensor([[0.2500, 0.2500],
+            [0.2500, 0.2500]])
+    """
+    x, single = _batched(input, "avg_pool2d")
+    k, s, p, _, out = _window(x, "avg_pool2d", kernel_size, stride, padding, 1, ceil_mode)
+    if divisor_override == 0:
+        raise ShapeError("divisor must be not zero")
+    xp = _array_library(x)
+    if divisor_override is not None:
+        scale = xp.full(out, 1 / divisor_override)
+    else:
+        sides = [_counts(xp, *v, count_include_pad) for v in zip(shape_of(x)[2:], k, s, p, out, strict=True)]
+        scale = 1 / xp.multiply.outer(*sides).astype("float64")
+    y = AvgPool(k, s, p, out, scale)(x)
+    return squeeze(y, 0) if single else y
+
+
+def _counts(xp: Any, size: int, k: int, s: int, p: int, out: int, padded: bool) -> Array:
+    """How many elements of one axis each window counts."""
+    start = xp.arange(out) * s - p
+    end = xp.minimum(start + k, size + p)
+    return end - start if padded else xp.minimum(end, size) - xp.maximum(start, 0)
+
+
+def _array_library(x: Any) -> Any:
+    return XP[type(x.array)]
+
+
+def avg_pool1d(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+) -> Any:
+    """Average under each window of a sequence; arguments as :func:`avg_pool2d`."""
+    (k,), (p,) = (expand_ints(v, 1, "setting") for v in (kernel_size, padding))
+    (s,) = (k,) if stride in (None, (), []) else expand_ints(stride, 1, "stride")
+    return squeeze(avg_pool2d(unsqueeze(input, -2), (1, k), (1, s), (0, p), ceil_mode, count_include_pad), -2)
+
+
+def _adaptive_sizes(x: Any, output_size: Any, nd: int) -> Ints:
+    sizes = (output_size,) * nd if not isinstance(output_size, (tuple, list)) else tuple(output_size)
+    if len(sizes) != nd:
+        raise ShapeError(f"adaptive_pool{nd}d: output_size must be {nd}")
+    shape = shape_of(x)[-nd:]
+    chosen = tuple(n if o is None else int(o) for o, n in zip(sizes, shape, strict=True))
+    if min(chosen) < 0:
+        raise ShapeError("adaptive_pool: elements of output_size must be greater than or equal to 0")
+    return chosen
+
+
+def _adaptive_window(size: int, out: int) -> tuple[int, int] | None:
+    """Kernel and stride if all adaptive windows of an axis are alike."""
+    return (size // out, size // out) if out and size % out == 0 else None
+
+
+def _bounds(size: int, out: int) -> list[tuple[int, int]]:
+    """Window i of an adaptive pool: from floor(i size / out) to ceil((i + 1) size / out)."""
+    return [(i * size // out, -((-(i + 1) * size) // out)) for i in range(out)]
+
+
+def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
+    """Average over windows that divide an image into ``output_size`` rows and columns.
+
+    Shape:
+        ``(n, c, h, w) -> (n, c, oh, ow)``
+
+    >>> import tinyconv as tc
+    >>> x = tc.ones(1, 1, 2, 2, requires_grad=True)
+    >>> tc.nn.functional.adaptive_avg_pool2d(x, 1).sum().backward()
+    >>> x.grad[0, 0]
+    tensor([[0.2500, 0.2500],
+            [0.2500, 0.2500]])
+    """
+    x, single = _batched(input, "adaptive_avg_pool2d")
+    oh, ow = _adaptive_sizes(x, output_size, 2)
+    h, w = shape_of(x)[2:]
+    rows, cols = _adaptive_window(h, oh), _adaptive_window(w, ow)
+    if rows and cols:
+        y = avg_pool2d(x, (rows[0], cols[0]))
+    else:  # rows, then columns: the average of averages of equal counts
+        y = _axis_means(_axis_means(x, 2, _bounds(h, oh)), 3, _bounds(w, ow))
+    return squeeze(y, 0) if single else y
+
+
+def _axis_means(x: Any, dim: int, bounds: list[tuple[int, int]]) -> Any:
+    if not bounds:
+        return narrow(x, dim, 0, 0)
+    return cat([mean(narrow(x, dim, a, b - a), dim, True) for a, b in bounds], dim)
+
+
+def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
+    """Average over windows that divide a sequence into ``output_size`` parts."""
+    (n,) = _adaptive_sizes(input, output_size, 1)
+    return squeeze(adaptive_avg_pool2d(unsqueeze(input, -2), (1, n)), -2)
+
+
+def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Largest value over windows that divide an image into ``output_size`` rows and columns.
+
+    Shape:
+        ``(n, c, h, w) -> (n, c, oh, ow)``, with ``return_indices`` also the flat places of the winners
+    """
+    x, single = _batched(input, "adaptive_max_pool2d")
+    oh, ow = _adaptive_sizes(x, output_size, 2)
+    n, c, h, w = shape_of(x)
+    xp, a = _array_library(x), x.array
+    where = xp.empty((n, c, oh, ow), "int64")
+    for i, (top, bottom) in enumerate(_bounds(h, oh)):
+        for j, (left, right) in enumerate(_bounds(w, ow)):
+            part = a[:, :, top:bottom, left:right].reshape(n, c, -1)
+            r, q = xp.divmod(part.argmax(2), right - left)
+            where[:, :, i, j] = (r + top) * w + q + left
+    places = x.wrap(where)
+    y = Gather(2)(reshape(x, n, c, h * w), reshape(places, n, c, oh * ow))
+    y = reshape(y, n, c, oh, ow)
+    if single:
+        y, places = squeeze(y, 0), squeeze(places, 0)
+    return (y, places) if return_indices else y
+
+
+def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Largest value over windows that divide a sequence into ``output_size`` parts."""
+    (n,) = _adaptive_sizes(input, output_size, 1)
+    y, places = adaptive_max_pool2d(unsqueeze(input, -2), (1, n), True)
+    return (squeeze(y, -2), squeeze(places, -2)) if return_indices else squeeze(y, -2)

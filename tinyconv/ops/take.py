@@ -1,0 +1,58 @@
+"""Slices of one axis, picked by an array of integers."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from ..autograd.function import Function, op
+from ..backend import Array, Kernel, prange
+from ..shapes import Shape
+
+
+@Kernel
+def add_slices(xp, g, index, out):  # type: ignore[no-untyped-def]  # compiled
+    """``out[a, index[i], b] += g[a, i, b]``."""
+    xp.add.at(out, (slice(None), index), g)
+
+
+@add_slices.cpu
+def _add_slices(g, index, out):  # type: ignore[no-untyped-def]  # compiled
+    for a in prange(g.shape[0]):
+        for i in range(g.shape[1]):
+            for b in range(g.shape[2]):
+                out[a, index[i], b] += g[a, i, b]
+
+
+@op
+class Take(Function):
+    """``y[..., i, ...] = x[..., index[i], ...]``; ``index`` may have any shape."""
+
+    axis: int
+    index: Array
+
+    def forward(self, x: Array) -> Array:
+        self.source = x.shape
+        return x.take(self.index, self.axis)
+
+    def backward(self, g: Any) -> Any:
+        return (PutBack(self.axis, self.index, self.source)(g),)
+
+
+@op
+class PutBack(Function):
+    """Add each slice to where :class:`Take` found it: its transpose."""
+
+    axis: int
+    index: Array
+    shape: Shape
+
+    def forward(self, g: Array) -> Array:
+        lead, trail = prod(self.shape[: self.axis]), prod(self.shape[self.axis + 1 :])
+        out = self.xp.zeros((lead, self.shape[self.axis], trail), g.dtype)
+        slices = self.xp.ascontiguousarray(g).reshape(lead, self.index.size, trail)
+        add_slices(slices, self.index.ravel(), out)
+        return out.reshape(self.shape)
+
+    def backward(self, g: Any) -> Any:
+        return (Take(self.axis, self.index)(g),)
