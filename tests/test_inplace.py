@@ -599,14 +599,6 @@ def an_expanded_result(lib):
 
 
 @story
-def an_expanded_view_of_ones(lib):
-    x = leaf(lib, 3)
-    y = x * 1
-    y.expand(1, 3).mul_(2)
-    return ends(y, lib, x)
-
-
-@story
 def views_along_different_paths(lib):
     x = leaf(lib, 4, 4)
     y = x * 1

@@ -213,8 +213,7 @@ class Function:
     def _overwritten(self, guard: tuple[int, Version, int], kept: Array) -> InplaceError:
         at, version, expected = guard
         maker = self if at < 0 else self.edges[at]
-        short = maker.name.removesuffix("Backward0") if isinstance(maker, Function) else ""
-        which = f", which is output 0 of {short}," if short else ""
+        which = f", which is output 0 of {maker.short_name}," if isinstance(maker, Function) else ""
         return InplaceError(
             "one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: [tinyconv.{type_name(kept)}Tensor {list(kept.shape)}]{which} is at version "
@@ -229,6 +228,11 @@ class Function:
             self._saved = None
 
     # ── what users look at ──
+
+    @property
+    def short_name(self) -> str:
+        """What error messages call it: ``Mul``."""
+        return self.name.removesuffix("0").removesuffix("Backward")
 
     def __repr__(self) -> str:
         return f"<{self.name} object at {id(self):#x}>"

@@ -197,7 +197,7 @@ _WHY = {
 def unwritable(view: Variable, what: str) -> InplaceError:
     """Say why a write to ``view`` (``what``: "is being"), or to its base, cannot be recorded."""
     node = view.node
-    output = "" if node is None else f"Output {node.part} of {node.name.removesuffix('Backward0')} is a view"
+    output = "" if node is None else f"Output {node.part} of {node.short_name} is a view"
     if output and view.born in ("multiple", "custom"):
         text = f"{output} and {what} modified inplace."
     else:

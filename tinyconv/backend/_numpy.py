@@ -9,6 +9,11 @@ import numpy
 
 from .base import Backend
 
+try:  # the variable behind numpy.errstate; private, so it may be renamed some day
+    from numpy._core.umath import _extobj_contextvar as errstate_variable
+except ImportError:
+    errstate_variable = None
+
 BACKEND = Backend(
     "cpu", numpy, numpy.ndarray, numpy.asarray, lambda a: a, lambda _: None, lambda: None
 )
@@ -17,12 +22,10 @@ BACKEND = Backend(
 def _silencers() -> tuple[Callable[[], Any], Callable[[Any], None]]:
     """``hush`` and ``restore``: 1/0 is inf here without a warning, as in PyTorch.
 
-    ``numpy.errstate`` costs three times an addition. The variable behind it costs a third of one, and
-    may be renamed some day: then errstate it is.
+    ``numpy.errstate`` costs three times an addition, the variable behind it a third of one.
     """
-    try:
-        from numpy._core.umath import _extobj_contextvar as variable
-    except ImportError:
+    variable: Any = errstate_variable
+    if variable is None:
 
         def hush() -> Any:
             state = numpy.errstate(all="ignore")

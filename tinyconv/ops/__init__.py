@@ -19,6 +19,7 @@ from .elementwise import (
     round_, rsqrt, rsqrt_, rsub, sigmoid, sigmoid_, sign, sign_, sin, sin_, sinh, sinh_, sqrt, sqrt_, square, square_,
     sub, sub_, tan, tan_, tanh, tanh_, true_divide, trunc, trunc_,
 )  # fmt: skip
+from .extrema import all, amax, amin, any, argmax, argmin, max, min
 from .fill import copy_, fill_, zero_
 from .indexing import (
     argsort, bincount, gather, getitem, index_put, index_put_, index_select, masked_fill, masked_fill_, masked_select,
@@ -36,9 +37,7 @@ from .pool import (
     max_pool1d, max_pool2d,
 )  # fmt: skip
 from .random import bernoulli_, exponential_, normal_, random_, uniform_
-from .reduce import (
-    all, amax, amin, any, argmax, argmin, cumsum, logsumexp, max, mean, min, norm, prod, std, sum, var,
-)  # fmt: skip
+from .reduce import cumsum, logsumexp, mean, norm, prod, std, sum, var
 from .softmax import log_softmax, softmax
 from .views import _sizes as sizes
 from .views import (
@@ -54,7 +53,7 @@ _METHODS = {
     "result_dtype", "scalar_dtype", "mT",
 }  # fmt: skip
 _MODULES = {
-    "activation", "choose", "compare", "conv", "convert", "elementwise", "fill", "indexing", "joining", "linalg", "linear", "loss", "norm",
+    "activation", "choose", "compare", "conv", "convert", "elementwise", "extrema", "fill", "indexing", "joining", "linalg", "linear", "loss",
     "pad", "pool", "random", "reduce", "resample", "fold", "results", "views", "annotations",
 } - {"linear", "pad"}  # fmt: skip
 __all__ = [name for name in dir() if not name.startswith("_") and name not in _METHODS | _MODULES]  # noqa: PLE0605  # computed, from the imports above

@@ -8,7 +8,7 @@ from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
-from ._common import ndim_of, require_floating, shape_of
+from ._common import ndim_of, not_implemented, shape_of
 from .elementwise import neg
 from .indexing import Scatter
 from .loss import reduced, reduction_of, require_tensors
@@ -137,7 +137,8 @@ def nll_loss(
     """
     require_tensors("nll_loss_nd", input, target)
     how = reduction_of(reduction, size_average, reduce)
-    require_floating(input, "nll_loss_out_frame")
+    if input.array.dtype.kind != "f":
+        raise not_implemented("nll_loss_out_frame", input.array, "Write input.float() first.")
     return _of_classes(NllLoss, input, target, weight, ignore_index, how)
 
 
@@ -178,7 +179,9 @@ def cross_entropy(
             [ 0.2500,  0.2500, -0.7500,  0.2500]])
     """
     require_tensors("cross_entropy_loss", input, target)
-    require_floating(input, "log_softmax_lastdim_kernel_impl")
+    if input.array.dtype.kind != "f":
+        kernel = "log_softmax_lastdim_kernel_impl"
+        raise not_implemented(kernel, input.array, "Write input.float() first.")
     how = reduction_of(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(

@@ -9,7 +9,7 @@ from ..autograd.function import Function, op
 from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, conv_size, expand_ints
-from ._common import require_floating, shape_of
+from ._common import not_implemented, shape_of
 from .conv import fold_windows, unfold_windows
 from .views import squeeze, unsqueeze
 
@@ -98,6 +98,13 @@ def _check_batch(shape: Shape, dims: int, what: str) -> None:
         )
 
 
+def _apply(function: Windows, x: Any, kernel: str, dims: int) -> Any:
+    """With or without a batch."""
+    if x.array.dtype.kind != "f":
+        raise not_implemented(kernel, x.array, "Write input.float() first.")
+    return function(x) if len(shape_of(x)) == dims else squeeze(function(unsqueeze(x, 0)), 0)
+
+
 def unfold(
     input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Any:
@@ -126,18 +133,16 @@ def unfold(
         kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
     )
     _check_batch(shape, 4, "with possibly 0 batch size and other non-zero dimensions for input")
-    require_floating(input, "im2col_out_cpu")
     size = shape[-2:]
     blocks = tuple(map(conv_size, size, k, s, p, d))
     if min(blocks) < 1:
         raise ShapeError(
             f"Given input with spatial size {size}, kernel_size={k}, dilation={d}, padding={p}, "
-            f"calculated shape of the array of sliding blocks as {blocks}, but its components must be "
-            "at least one.",
+            f"calculated shape of the array of sliding blocks as {blocks}, but its components must "
+            "be at least one.",
             "The window is larger than the padded input.",
         )
-    function = Im2Col(size, k, s, p, d)
-    return function(input) if len(shape) == 4 else squeeze(function(unsqueeze(input, 0)), 0)
+    return _apply(Im2Col(size, k, s, p, d), input, "im2col_out_cpu", 4)
 
 
 def fold(
@@ -175,12 +180,11 @@ def fold(
         stride=stride,
     )
     _check_batch(shape, 3, "for input with possibly 0 batch size and non-zero dimensions for input")
-    require_floating(input, "col2im_out_cpu")
     rows, length = shape[-2:]
     if rows % prod(k):
         raise ShapeError(
-            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but "
-            f"got input.size(1)={rows} and kernel_size={k}.",
+            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, "
+            f"but got input.size(1)={rows} and kernel_size={k}.",
             "Each channel takes one row for each pixel of a window.",
         )
     blocks = [max(n, 0) for n in map(conv_size, size, k, s, p, d)]
@@ -191,5 +195,4 @@ def fold(
             f"{blocks[0]} * {blocks[1]} = {prod(blocks)}, but got input.size(2)={length}.",
             "Give the settings that the columns were made with.",
         )
-    function = Col2Im(size, k, s, p, d)
-    return function(input) if len(shape) == 3 else squeeze(function(unsqueeze(input, 0)), 0)
+    return _apply(Col2Im(size, k, s, p, d), input, "col2im_out_cpu", 3)

@@ -11,9 +11,10 @@ from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import ArgumentError, DTypeError
 from ..shapes import broadcast
-from ._common import operands, require_floating, shape_of
+from ._common import not_implemented, operands, select, shape_of
+from ._rows import Binary
 from .activation import _logsigmoid, logsigmoid
-from .elementwise import Binary, _where, abs, div, exp, log, log1p, maximum, mul, sigmoid, sign, sub
+from .elementwise import abs, div, exp, log, log1p, maximum, mul, sigmoid, sign, sub
 from .reduce import _wide, mean, sum
 
 # ── what all losses share ─────────────────────────────────────────────────────────────────────
@@ -78,6 +79,8 @@ class PairLoss(Binary):
 class Difference(PairLoss):
     """A function of ``d = x - y``."""
 
+    kernel = ""  # what torch calls its loop, for messages
+
     def distance(self, xp: Any, d: Array) -> Array:
         raise NotImplementedError
 
@@ -121,7 +124,8 @@ def _difference(
     """Apply a loss of differences; with ``weight`` the mean is a weighted one."""
     _same_size(input, target)
     x, y = operands(input, target)
-    require_floating(x, loss.name.removesuffix("Backward0"))
+    if x.array.dtype.kind != "f":
+        raise not_implemented(loss.kernel, x.array, "Write input.float() first.")
     if weight is None:
         return loss(reduction, *settings)(x, y)
     _same_weights(x, y, weight)
@@ -141,6 +145,8 @@ def _same_weights(x: Any, y: Any, weight: Any) -> None:
 
 @op
 class MseLoss(Difference):
+    kernel = "mse_cpu"
+
     def distance(self, xp: Any, d: Array) -> Array:
         return d * d
 
@@ -214,6 +220,7 @@ def l1_loss(
 
 @op
 class SmoothL1Loss(Difference):
+    kernel = "smooth_l1_cpu"
     beta: float
 
     def distance(self, xp: Any, d: Array) -> Array:
@@ -221,7 +228,7 @@ class SmoothL1Loss(Difference):
         return xp.where(a < self.beta, a * a * (0.5 / self.beta), a - 0.5 * self.beta)
 
     def slope(self, d: Any) -> Any:
-        return _where(abs(d) < self.beta, d / self.beta, sign(d))
+        return select(abs(d) < self.beta, d / self.beta, sign(d))
 
 
 def smooth_l1_loss(
@@ -260,6 +267,7 @@ def smooth_l1_loss(
 
 @op
 class HuberLoss(Difference):
+    kernel = "huber_cpu"
     delta: float
 
     def distance(self, xp: Any, d: Array) -> Array:
@@ -267,7 +275,7 @@ class HuberLoss(Difference):
         return xp.where(a <= self.delta, a * a * 0.5, self.delta * (a - 0.5 * self.delta))
 
     def slope(self, d: Any) -> Any:
-        return _where(abs(d) <= self.delta, d, self.delta * sign(d))
+        return select(abs(d) <= self.delta, d, self.delta * sign(d))
 
 
 def huber_loss(
@@ -464,11 +472,12 @@ def kl_div(
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support "
             "size.'batchmean' divides only by the batch size, and aligns with the KL div math "
-            "definition.'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
+            "major release.",
             stacklevel=2,
         )
     if log_target:
         loss = exp(target) * (target - input)
     else:
-        loss = target * (log(_where(target == 0, target * 0 + 1, target)) - input)
+        loss = target * (log(select(target == 0, target * 0 + 1, target)) - input)
     return reduced(loss, how) / shape_of(input)[0] if per_batch else reduced(loss, how)

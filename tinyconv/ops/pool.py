@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
@@ -164,7 +165,8 @@ def _taps(windows: int, size: int, stride: int, padding: int, tap: int) -> tuple
 
 def _planes(x: Array) -> Array:
     """(n, c, h, w) as (n c, h, w)."""
-    return x.reshape(-1, *x.shape[2:]) if x.flags.c_contiguous else x.copy(order="C").reshape(-1, *x.shape[2:])
+    planes = x.shape[0] * x.shape[1]
+    return (x if x.flags.c_contiguous else x.copy(order="C")).reshape(planes, *x.shape[2:])
 
 
 @op
@@ -210,8 +212,9 @@ class Unpool(Function):
     def backward(self, g: Any) -> Any:
         _, where = self.saved
         n, c, h, w = self.source
-        picked = Gather(2)(reshape(g, n, c, h * w), reshape(where, n, c, -1))
-        return reshape(picked, n, c, *shape_of(where)[1:]), None
+        out = shape_of(where)[1:]
+        picked = Gather(2)(reshape(g, n, c, h * w), reshape(where, n, c, prod(out)))
+        return reshape(picked, n, c, *out), None
 
 
 @op
@@ -275,9 +278,11 @@ def _window(
     k = expand_ints(kernel_size, 2, "kernel_size")
     s = k if stride is None or stride in ((), []) else expand_ints(stride, 2, "stride")
     p, d = expand_ints(padding, 2, "padding"), expand_ints(dilation, 2, "dilation")
+    if 0 in s:
+        raise ShapeError("stride should not be zero")
     if min(k) <= 0:
         raise ShapeError(f"kernel size should be greater than zero, but got kH: {k[0]} kW: {k[1]}")
-    if min(s) <= 0:
+    if min(s) < 0:
         raise ShapeError(f"stride should be greater than zero, but got dH: {s[0]} dW: {s[1]}")
     if min(d) <= 0:
         raise ShapeError(f"dilation should be greater than zero, but got dilationH: {d[0]} dilationW: {d[1]}")

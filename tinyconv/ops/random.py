@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.inplace import write
 from ..autograd.variable import Variable
 from ..backend import Array, backend_of
 from ..generator import current
+from .fill import copy_
 
 
 def _fill(x: Any, values: Array) -> Any:
-    b = backend_of(x.array)
-    out = x.wrap(b.from_numpy(values))
-    if x.requires_grad:
-        out = x * 0 + out  # the gradient of what was there is zero, as in torch
-    write(x, out)
-    return x
+    return copy_(x, x.wrap(backend_of(x.array).from_numpy(values)))
 
 
 def uniform_(x: Any, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **names: float) -> Any:
