@@ -23,7 +23,7 @@ def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
     if where.type != "cpu":
         array = get_backend(where.type).from_numpy(array)
     new = Tensor.wrap(array)
-    return new.requires_grad_() if requires_grad else new  # type: ignore[no-any-return]  # returns self
+    return new.requires_grad_() if requires_grad else new
 
 
 def _kind(dtype: Any) -> Any:
@@ -136,9 +136,9 @@ def tensor(
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A Tensor of ``data``, sharing its memory where dtype and device allow it."""
     if isinstance(data, Tensor):
-        return ops.to(data, device=device, dtype=dtype)  # type: ignore[no-any-return]  # ops give Any
+        return ops.to(data, device=device, dtype=dtype)
     if isinstance(data, np.ndarray):
-        return ops.to(from_numpy(data), device=device, dtype=dtype)  # type: ignore[no-any-return]  # ops give Any
+        return ops.to(from_numpy(data), device=device, dtype=dtype)
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -175,7 +175,7 @@ def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
     for n in sizes:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(sizes)}")
-    return sizes  # type: ignore[no-any-return]  # ops give Any
+    return sizes
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -209,7 +209,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
 
 
 def _like(x: Tensor, function: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    return function(  # type: ignore[no-any-return]  # one of the functions above
+    return function(
         x.shape,
         dtype=x.dtype if dtype is None else dtype,
         device=x.device if device is None else device,

@@ -35,11 +35,12 @@ __all__ = [
 class dtype:
     """A number type: prints as ``tinyconv.float32``, knows its NumPy twin."""
 
-    __slots__ = ("is_floating_point", "is_signed", "itemsize", "name", "numpy", "rank")
+    __slots__ = ("high", "is_floating_point", "is_signed", "itemsize", "low", "name", "numpy", "rank")
     is_complex = False
 
-    def __init__(self, name: str, rank: int) -> None:
+    def __init__(self, name: str, rank: int, low: float, high: float) -> None:
         self.name = name
+        self.low, self.high = low, high  # the range of finite values
         self.numpy = np.dtype(name)
         self.itemsize = self.numpy.itemsize
         self.is_floating_point = self.numpy.kind == "f"
@@ -57,11 +58,19 @@ class dtype:
         raise TypeError("complex numbers are not supported")
 
 
-bool_ = dtype("bool", 0)
-uint8, int8, int16, int32, int64 = (
-    dtype(n, 1) for n in ("uint8", "int8", "int16", "int32", "int64")
-)
-float16, float32, float64 = (dtype(n, 2) for n in ("float16", "float32", "float64"))
+def _integer(name: str) -> dtype:
+    limits = np.iinfo(name)
+    return dtype(name, 1, int(limits.min), int(limits.max))
+
+
+def _float(name: str) -> dtype:
+    limits = np.finfo(name)
+    return dtype(name, 2, float(limits.min), float(limits.max))
+
+
+bool_ = dtype("bool", 0, 0, 1)
+uint8, int8, int16, int32, int64 = map(_integer, ("uint8", "int8", "int16", "int32", "int64"))
+float16, float32, float64 = map(_float, ("float16", "float32", "float64"))
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
 _BY_NUMPY = {t.numpy: t for t in ALL}
@@ -187,12 +196,15 @@ class device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: str | device | int, index: int | None = None) -> None:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
         if isinstance(type, int):
-            type, index = "cuda", type
+            index, type = type, "cuda"
         name, _, number = type.partition(":")
         if name not in ("cpu", "cuda"):
             hint = "On an NVIDIA GPU the device is called 'cuda'." if name == "gpu" else ""
@@ -238,7 +250,7 @@ class device:
     def _outer_stack() -> list[device]:
         if not hasattr(_chosen, "stack"):
             _chosen.stack = [CPU]
-        return _chosen.stack  # type: ignore[no-any-return]  # a thread-local has no declared fields
+        return _chosen.stack
 
 
 _chosen = threading.local()

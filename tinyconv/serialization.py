@@ -23,8 +23,8 @@ from .dtypes import device, dtype, to_dtype
 from .tensor import Parameter, Size, Tensor
 
 _KEY = "tinyconv"
-_SEQUENCES = {list: "list", tuple: "tuple", Size: "size", set: "set"}
-_BUILD = {"list": list, "tuple": tuple, "size": Size, "set": set}
+_SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", Size: "size", set: "set"}
+_BUILD: dict[str, Any] = {"list": list, "tuple": tuple, "size": Size, "set": set}
 
 
 class _Packer:

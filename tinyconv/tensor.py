@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import math
 import weakref
@@ -126,7 +127,7 @@ class Tensor(Variable):
     def __ne__(self, other: Any) -> Any:
         return ops.ne(self, other) if _comparable(other) else NotImplemented
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> builtins.int:
         return id(self)
 
     # ── reductions ──
@@ -209,70 +210,70 @@ class Tensor(Variable):
         return device(b.name, b.index(self.array))
 
     @property
-    def is_cuda(self) -> bool:
+    def is_cuda(self) -> builtins.bool:
         """True on a GPU."""
         return backend_of(self.array).name == "cuda"
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> builtins.int:
         """The number of dimensions."""
-        return self.array.ndim  # type: ignore[no-any-return]  # an array is Any
+        return self.array.ndim
 
-    def dim(self) -> int:
+    def dim(self) -> builtins.int:
         """The number of dimensions."""
-        return self.array.ndim  # type: ignore[no-any-return]  # an array is Any
+        return self.array.ndim
 
-    def numel(self) -> int:
+    def numel(self) -> builtins.int:
         """The number of elements."""
-        return self.array.size  # type: ignore[no-any-return]  # an array is Any
+        return self.array.size
 
     nelement = numel
 
-    def element_size(self) -> int:
+    def element_size(self) -> builtins.int:
         """Bytes of one element."""
-        return self.array.itemsize  # type: ignore[no-any-return]  # an array is Any
+        return self.array.itemsize
 
     @property
-    def itemsize(self) -> int:
+    def itemsize(self) -> builtins.int:
         """Bytes of one element."""
-        return self.array.itemsize  # type: ignore[no-any-return]  # an array is Any
+        return self.array.itemsize
 
     @property
-    def nbytes(self) -> int:
+    def nbytes(self) -> builtins.int:
         """Bytes of all elements."""
-        return self.array.nbytes  # type: ignore[no-any-return]  # an array is Any
+        return self.array.nbytes
 
     def stride(self, dim: Any = None) -> Any:
         """Steps, in elements, from one element of a dimension to the next."""
         steps = tuple(s // self.array.itemsize for s in self.array.strides)
         return steps if dim is None else steps[dim]
 
-    def data_ptr(self) -> int:
+    def data_ptr(self) -> builtins.int:
         """The address of the first element."""
         a = self.array
         return int(a.ctypes.data if backend_of(a).name == "cpu" else a.data.ptr)
 
-    def is_contiguous(self, memory_format: Any = None) -> bool:
+    def is_contiguous(self, memory_format: Any = None) -> builtins.bool:
         """True if the elements lie in row-major order."""
         return bool(self.array.flags.c_contiguous)
 
-    def is_floating_point(self) -> bool:
+    def is_floating_point(self) -> builtins.bool:
         """True for float16, float32 and float64."""
-        return self.array.dtype.kind == "f"  # type: ignore[no-any-return]  # an array is Any
+        return self.array.dtype.kind == "f"
 
-    def is_inference(self) -> bool:
+    def is_inference(self) -> builtins.bool:
         """True if made in inference mode."""
         return self.inference
 
     @property
     def T(self) -> Tensor:
         """Dimensions in reverse order."""
-        return ops.permute(self, *reversed(range(self.array.ndim)))  # type: ignore[no-any-return]  # ops give Any
+        return ops.permute(self, *reversed(range(self.array.ndim)))
 
     @property
     def mT(self) -> Tensor:
         """The last two dimensions swapped."""
-        return ops.transpose(self, -2, -1)  # type: ignore[no-any-return]  # ops give Any
+        return ops.transpose(self, -2, -1)
 
     # ── the tape ──
     @property
@@ -282,7 +283,7 @@ class Tensor(Variable):
         return edge if isinstance(edge, Function) else None
 
     @property
-    def _version(self) -> int:
+    def _version(self) -> builtins.int:
         return self.counter().count
 
     @property
@@ -293,7 +294,7 @@ class Tensor(Variable):
         return self.base is not None
 
     def backward(
-        self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+        self, gradient: Any = None, retain_graph: Any = None, create_graph: builtins.bool = False, inputs: Any = None
     ) -> None:
         """Add the gradient of this tensor, weighted by ``gradient``, to ``grad`` of every leaf it was made from.
 
@@ -373,7 +374,7 @@ class Tensor(Variable):
         edge.hooks[RETAIN] = keep
 
     @property
-    def retains_grad(self) -> bool:
+    def retains_grad(self) -> builtins.bool:
         """True after :meth:`retain_grad`."""
         return self.keeps_grad
 
@@ -391,7 +392,7 @@ class Tensor(Variable):
         """The elements as nested lists."""
         return self.array.tolist()
 
-    def numpy(self, *, force: bool = False) -> Any:
+    def numpy(self, *, force: builtins.bool = False) -> Any:
         """The elements as a NumPy array: on the CPU, the very memory."""
         if force:
             return backend_of(self.array).to_numpy(self.array)
@@ -406,13 +407,13 @@ class Tensor(Variable):
 
     __array_priority__ = 1000  # NumPy leaves ``array + tensor`` to the tensor
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> Any:
         a = self.numpy()
         if copy is None:
             return a if dtype is None else a.astype(dtype, copy=False)
         return a.astype(a.dtype if dtype is None else dtype, copy=copy)
 
-    def __array_wrap__(self, array: Array, context: Any = None, return_scalar: bool = False) -> Tensor:
+    def __array_wrap__(self, array: Array, context: Any = None, return_scalar: builtins.bool = False) -> Tensor:
         return Tensor.wrap(array if hasattr(array, "ndim") and not return_scalar else backend_of_cpu.xp.asarray(array))
 
     def __dlpack__(self, **options: Any) -> Any:
@@ -424,7 +425,7 @@ class Tensor(Variable):
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
 
-    def __len__(self) -> int:
+    def __len__(self) -> builtins.int:
         if not self.array.ndim:
             raise TypeError("len() of a 0-d tensor")
         return len(self.array)
@@ -435,24 +436,24 @@ class Tensor(Variable):
         return iter(ops.unbind(self))
 
     def __reversed__(self) -> Tensor:
-        return ops.flip(self, 0)  # type: ignore[no-any-return]  # ops give Any
+        return ops.flip(self, 0)
 
-    def __contains__(self, element: Any) -> bool:
+    def __contains__(self, element: Any) -> builtins.bool:
         return bool((self.array == (element.array if isinstance(element, Tensor) else element)).any())
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> builtins.bool:
         if self.array.size != 1:
             what = "no values" if not self.array.size else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous\nWrite x.any() or x.all().")
         return bool(self.array)
 
-    def __float__(self) -> float:
+    def __float__(self) -> builtins.float:
         return float(self.item())
 
-    def __int__(self) -> int:
+    def __int__(self) -> builtins.int:
         return int(self.item())
 
-    def __index__(self) -> int:
+    def __index__(self) -> builtins.int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.array.item())
@@ -478,7 +479,7 @@ class Tensor(Variable):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) in memo:
-            return memo[id(self)]  # type: ignore[no-any-return]  # memo holds Any
+            return memo[id(self)]
         if not self.is_leaf:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.\n"
@@ -507,26 +508,26 @@ class Tensor(Variable):
         return sorted(n for n in super().__dir__() if n not in _STATE or n in ("grad", "array"))
 
     # ── new tensors like this one ──
-    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
         """A tensor of ``data`` with dtype and device of this one."""
         source = data.array if isinstance(data, Tensor) else data
         new = self._like(backend_of_cpu.xp.array(source), dtype, device)
         return new.requires_grad_(requires_grad) if requires_grad else new
 
-    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
         """Zeros with dtype and device of this tensor."""
         return self.new_full(ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
         """Ones with dtype and device of this tensor."""
         return self.new_full(ops.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
         """Zeros too: memory is not handed out with what it held before."""
         return self.new_full(ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
     def new_full(
-        self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+        self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False
     ) -> Tensor:
         """One number everywhere, with dtype and device of this tensor."""
         new = self._like(backend_of_cpu.xp.full(tuple(size), fill_value), dtype, device)
@@ -535,7 +536,7 @@ class Tensor(Variable):
     def _like(self, array: Array, dtype: Any, device: Any) -> Tensor:
         kind = self.array.dtype if dtype is None else to_dtype(dtype).numpy
         new = Tensor.wrap(array.astype(kind))
-        return ops.to(new, self.device if device is None else device)  # type: ignore[no-any-return]  # ops give Any
+        return ops.to(new, self.device if device is None else device)
 
 
 class Parameter(Tensor):

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy
+from numpy._core import umath
 
 from .base import Backend
 
-try:  # the variable behind numpy.errstate; private, so it may be renamed some day
-    from numpy._core.umath import _extobj_contextvar as errstate_variable
-except ImportError:
-    errstate_variable = None
+# The variable behind numpy.errstate: private, so it may be renamed some day.
+errstate_variable: Any = getattr(umath, "_extobj_contextvar", None)
 
 BACKEND = Backend(
     "cpu", numpy, numpy.ndarray, numpy.asarray, lambda a: a, lambda _: None, lambda: None
@@ -24,7 +23,7 @@ def _silencers() -> tuple[Callable[[], Any], Callable[[Any], None]]:
 
     ``numpy.errstate`` costs three times an addition, the variable behind it a third of one.
     """
-    variable: Any = errstate_variable
+    variable = errstate_variable
     if variable is None:
 
         def hush() -> Any:

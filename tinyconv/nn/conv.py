@@ -52,7 +52,7 @@ class _Conv(Module):
         self.out_channels = out_channels
         self.kernel_size = expand_ints(kernel_size, n, "kernel_size")
         self.stride = expand_ints(stride, n, "stride")
-        self.padding = padding if isinstance(padding, str) else expand_ints(padding, n, "padding")
+        self.padding: Any = padding if isinstance(padding, str) else expand_ints(padding, n, "padding")
         self.dilation = expand_ints(dilation, n, "dilation")
         self.output_padding = expand_ints(output_padding, n, "output_padding")
         self.groups = groups

@@ -63,7 +63,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 # ── without looking at the shape ──
 
 
-@no_grad
+@no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Draw from U(a, b).
 
@@ -72,19 +72,19 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
     >>> bool((w.abs() <= 1).all())
     True
     """
-    return tensor.uniform_(a, b, generator=generator)  # type: ignore[no-any-return]  # ops give Any
+    return tensor.uniform_(a, b, generator=generator)
 
 
-@no_grad
+@no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Draw from N(mean, std²)."""
-    return tensor.normal_(mean, std, generator=generator)  # type: ignore[no-any-return]  # ops give Any
+    return tensor.normal_(mean, std, generator=generator)
 
 
-@no_grad
+@no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one number."""
-    return tensor.fill_(val)  # type: ignore[no-any-return]  # ops give Any
+    return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def zeros_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 0.0)
 
 
-@no_grad
+@no_grad()
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
 ) -> Tensor:
@@ -228,15 +228,15 @@ def kaiming_normal_(
 # ── with a structure ──
 
 
-@no_grad
+@no_grad()
 def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return tensor.copy_(creation.eye(*tensor.shape))  # type: ignore[no-any-return]  # ops give Any
+    return tensor.copy_(creation.eye(*tensor.shape))
 
 
-@no_grad
+@no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fill the weight of a convolution so that it hands its input on: ones in the middle.
 
@@ -258,7 +258,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return tensor
 
 
-@no_grad
+@no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """Fill with a random orthogonal matrix times ``gain``; dimensions after the first count as one.
 
@@ -280,10 +280,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     q, r = xp.linalg.qr(normal.T if rows < cols else normal)
     q = q * xp.sign(xp.diagonal(r))
     q = Tensor.wrap(q.T if rows < cols else q)
-    return tensor.copy_(q.reshape(tensor.shape) * gain)  # type: ignore[no-any-return]  # ops give Any
+    return tensor.copy_(q.reshape(tensor.shape) * gain)
 
 
-@no_grad
+@no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Draw a matrix from N(0, std²) and set a part of each column to zero.
 

@@ -13,6 +13,7 @@ from ..errors import Explained
 from ..tensor import Tensor
 from . import state
 from .hooks import OF_ALL, Hook, call
+from .parameter import is_lazy
 from .tree import Tree
 
 __all__ = ["Module"]
@@ -119,7 +120,9 @@ class Module(Tree):
                     if parameter.grad is not None:
                         parameter.grad.data = fn(parameter.grad.data)
             for name, buffer in self._buffers.items():
-                if buffer is not None:
+                if is_lazy(buffer):
+                    buffer.data = fn(buffer.data)  # type: ignore[union-attr]  # None is not lazy
+                elif buffer is not None:
                     self._buffers[name] = fn(buffer)
         return self
 

@@ -57,7 +57,7 @@ def save(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Orde
     for hook in module._state_dict_hooks.values():
         if hook(module, destination, prefix, metadata) is not None:
             raise RuntimeError("state_dict post-hook must return None\nChange the dict it is given.")
-    return destination  # type: ignore[no-any-return]  # made above, or the caller's
+    return destination
 
 
 def save_own(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:

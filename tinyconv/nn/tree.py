@@ -64,12 +64,12 @@ class Tree:
             object.__delattr__(self, name)
 
     def _forget(self, name: str) -> bool:
-        """Remove a parameter, buffer, module or attribute; tell if it was one of the first three."""
+        """Remove an attribute of whatever kind, if it exists."""
         own = self.__dict__
-        self._non_persistent_buffers_set.discard(name)
-        for store in STORES:
-            if name in own[store]:
-                del own[store][name]
+        own.get("_non_persistent_buffers_set", set()).discard(name)
+        for home in (*(own.get(store, {}) for store in STORES), own):
+            if name in home:
+                del home[name]
                 return True
         return False
 
@@ -216,11 +216,11 @@ class Tree:
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"features.3.weight"``."""
-        return self._get(target, Parameter, "an nn.Parameter")  # type: ignore[no-any-return]  # checked there
+        return self._get(target, Parameter, "an nn.Parameter")
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path such as ``"features.1.running_mean"``."""
-        return self._get(target, None, "a buffer")  # type: ignore[no-any-return]  # checked there
+        return self._get(target, None, "a buffer")
 
     def _get(self, target: str, wanted: type | None, what: str) -> Any:
         path, _, name = target.rpartition(".")

@@ -39,7 +39,7 @@ def _grads(parameters: Tensors) -> list[Tensor]:
     return [p.grad for p in _list(parameters) if p.grad is not None]
 
 
-@no_grad
+@no_grad()
 def get_total_norm(
     tensors: Tensors,
     norm_type: float = 2.0,
@@ -74,7 +74,7 @@ def get_total_norm(
     return total
 
 
-@no_grad
+@no_grad()
 def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
@@ -88,7 +88,7 @@ def _scale(grads: list[Tensor], max_norm: float, total: Tensor) -> None:
         grad.mul_(factor.to(grad.device))
 
 
-@no_grad
+@no_grad()
 def clip_grad_norm_(
     parameters: Tensors,
     max_norm: float,
@@ -125,7 +125,7 @@ def clip_grad_norm_(
     return total
 
 
-@no_grad
+@no_grad()
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Limit every number of the gradients to [-clip_value, clip_value]."""
     limit = float(clip_value)
@@ -140,7 +140,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> tc.nn.utils.parameters_to_vector([tc.ones(2), tc.zeros(1, 2)])
     tensor([1., 1., 0., 0.])
     """
-    return ops.cat([p.reshape(-1) for p in parameters])  # type: ignore[no-any-return]  # ops give Any
+    return ops.cat([p.reshape(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

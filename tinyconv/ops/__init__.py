@@ -45,6 +45,23 @@ from .views import (
     reshape_as, select, split, squeeze, t, transpose, unbind, unflatten, unsqueeze, view, view_as,
 )  # fmt: skip
 
+from .activation import (
+    celu, celu_, elu, elu_, gelu, glu, logsigmoid, mish, selu, selu_, silu, softmin, softplus, softsign, tanhshrink,
+)  # fmt: skip
+from .cross_entropy import cross_entropy, nll_loss
+from .distance import cosine_similarity, normalize, pairwise_distance
+from .embedding import embedding, one_hot
+from .fold import fold, unfold
+from .loss import (
+    binary_cross_entropy, binary_cross_entropy_with_logits, huber_loss, kl_div, l1_loss, mse_loss, smooth_l1_loss,
+)  # fmt: skip
+from .piecewise import (
+    hardshrink, hardsigmoid, hardswish, hardtanh, hardtanh_, leaky_relu, leaky_relu_, prelu, relu6, relu6_, softshrink,
+    threshold, threshold_,
+)  # fmt: skip
+from .resample import interpolate, upsample
+from .shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+
 # What only makes sense as a method stays out of ``tinyconv``'s own names, where ``float`` and ``cuda`` mean other things.
 _METHODS = {
     "to", "type", "type_as", "cpu", "cuda", "half", "float", "double", "char", "short", "int", "long", "byte", "bool",

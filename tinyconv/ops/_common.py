@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,15 +118,23 @@ def fitting(value: Any, target: dtype) -> Any:
     """``value``, a Python number, as one of dtype ``target``; too large a number is an error."""
     if target.rank == 0:
         return bool(value)
-    limits = NUMPY.iinfo(target.numpy) if target.rank == 1 else NUMPY.finfo(target.numpy)
-    special = target.rank == 2 and (value != value or value in (float("inf"), -float("inf")))
     # An unsigned integer takes negative numbers, and wraps them around, down to minus its largest.
-    if not special and not (limits.min or -limits.max) <= value <= limits.max:
-        raise RuntimeError(
-            f"value cannot be converted to type {_C_NAMES[target.name]} without overflow\n"
-            f"It is {value}; {target.name} ends at {limits.max}."
-        )
-    return NUMPY.array(int(value) if target.rank == 1 else value).astype(target.numpy)[()]
+    if not (target.low or -target.high) <= value <= target.high:
+        special = target.rank == 2 and (math.isinf(value) or math.isnan(value))
+        if not special:
+            raise RuntimeError(
+                f"value cannot be converted to type {_C_NAMES[target.name]} without overflow\n"
+                f"It is {value}; {target.name} ends at {target.high}."
+            )
+    return target.numpy.type(value) if target.rank == 2 else _wrapped(int(value), target)
+
+
+def _wrapped(value: int, target: dtype) -> Any:
+    """An integer of dtype ``target``, without the bits that do not fit."""
+    try:
+        return target.numpy.type(value)
+    except OverflowError:
+        return NUMPY.array(value, "int64").astype(target.numpy)[()]
 
 
 _C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int",
@@ -157,7 +166,10 @@ def operands(x: Any, y: Any, takes: Takes = ANYTHING) -> tuple[Any, Any]:
                 return x, y
         elif type(y) in _PLAIN and takes.other and x.array.dtype.kind == "f":
             return x, y  # NumPy, too, lets a Python number take the dtype of the array
-    elif not isinstance(y, Variable) and (type(x) in XP or type(y) in XP):
+    elif isinstance(y, Variable):
+        if type(x) in _PLAIN and takes.input and y.array.dtype.kind == "f":
+            return x, y
+    elif type(x) in XP or type(y) in XP:
         return x, y
     return _promoted(x, y, takes)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd.function import Function, op
+from ..autograd.variable import Variable
 from ..backend import Array
 from ..shapes import broadcast
 from ._common import XP, Takes, floating, operands, shape_of, unbroadcast
@@ -190,6 +191,9 @@ def binary(
 
         def function(input: Any, other: Any) -> Any:
             x, y = operands(input, other, takes)
+            some = x if isinstance(x, Variable) else y
+            if isinstance(some, Variable) and some.array.dtype.kind == "f":
+                return cls()(x, y)
             return cls()(*(floating(v) if hasattr(v, "dtype") else v for v in (x, y)))
 
     return _present(function, name, _BINARY_DOC, doc)

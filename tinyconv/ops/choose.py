@@ -14,6 +14,7 @@ from ._common import (
     Number,
     Select,
     cast,
+    dtype_of,
     fitting,
     is_array,
     not_implemented,
@@ -138,8 +139,9 @@ def _clamped(name: str, x: Any, low: Any, high: Any) -> Any:
             f"{name}() received an invalid combination of arguments - got ({kinds})\n"
             "The first is a tensor, the limits are numbers or tensors."
         )
-    target = result_dtype(x, *limits)
-    scalar = not any(is_array(v) for v in limits)
+    target, scalar = dtype_of(x), not any(is_array(v) for v in limits)
+    if not scalar or target.rank < 2:
+        target = result_dtype(x, *limits)
     if target.rank == 0 and (scalar or len(limits) == 2):
         kernel = name if name != "clamp" or len(limits) == 2 else f"clamp_{'max' if low is None else 'min'}"
         raise not_implemented(f"{kernel}{'_scalar' * scalar}_cpu", x.array, "Write x.int() first.")

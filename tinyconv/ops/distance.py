@@ -6,9 +6,12 @@ from typing import Any
 
 from ..autograd.function import type_name
 from ..errors import DTypeError
-from ._common import operands
+from ..shapes import broadcast
+from ._common import operands, shape_of
+from .choose import clamp_min
 from .elementwise import add, mul, sub, true_divide
 from .reduce import norm, sum
+from .views import expand
 
 
 def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
@@ -26,7 +29,7 @@ def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> A
     >>> tc.nn.functional.normalize(tc.tensor([[3., 4.]]))
     tensor([[0.6000, 0.8000]])
     """
-    return true_divide(input, _at_least(norm(input, p, dim, True), eps))
+    return true_divide(input, clamp_min(norm(input, p, dim, True), eps))
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
@@ -55,8 +58,10 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
             f"{type_name(x1.array)}",
             "Write x1.float().",
         )
-    units = (true_divide(x, _at_least(norm(x, 2, dim, True), eps)) for x in (x1, x2))
-    return sum(mul(*units), dim)
+    shape = broadcast(shape_of(x1), shape_of(x2))
+    both = (expand(x, shape) for x in (x1, x2))
+    u1, u2 = (true_divide(x, clamp_min(norm(x, 2, dim, True), eps)) for x in both)
+    return sum(mul(u1, u2), dim)
 
 
 def pairwise_distance(
@@ -80,7 +85,3 @@ def pairwise_distance(
     tensor([5.0000])
     """
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
-
-
-def _at_least(x: Any, eps: float) -> Any:
-    return clamp_min(x, eps)

@@ -73,8 +73,8 @@ def embedding(
     if index.dtype.kind not in "iu":
         raise DTypeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
-            f"Long, Int; but got tinyconv.{type_name(index)}Tensor instead (while checking arguments "
-            "for embedding)",
+            f"Long, Int; but got tinyconv.{type_name(index)}Tensor instead (while checking "
+            "arguments for embedding)",
             "Write input.long().",
         )
     if padding_idx is not None:

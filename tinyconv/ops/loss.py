@@ -316,10 +316,14 @@ class BinaryCrossEntropy(PairLoss):
         return (y - 1) * xp.maximum(xp.log1p(-x), -100) - y * xp.maximum(xp.log(x), -100)
 
     def by_x(self, g: Any, x: Any, y: Any) -> Any:
-        return g * ((x - y) / maximum(x * (1 - x), 1e-12))
+        return g * ((x - y) / _at_least(x * (1 - x), 1e-12))
 
     def by_y(self, g: Any, x: Any, y: Any) -> Any:
-        return g * (maximum(log1p(-x), -100) - maximum(log(x), -100))
+        return g * (_at_least(log1p(-x), -100) - _at_least(log(x), -100))
+
+
+def _at_least(x: Any, low: float) -> Any:
+    return select(x > low, x, low)
 
 
 def binary_cross_entropy(

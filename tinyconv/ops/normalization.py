@@ -370,11 +370,11 @@ def instance_norm(
     n, c = shape[:2]
     if use_input_stats and prod(shape[2:]) <= 1:
         raise ArgumentError(f"Expected more than 1 spatial element when training, got input size {_size(shape)}")
-    repeated = [None if v is None else v.repeat(n) for v in (running_mean, running_var, weight, bias)]
-    y = batch_norm(reshape(input, 1, n * c, *shape[2:]), *repeated, use_input_stats, momentum, eps)
-    for running, many in ((running_mean, repeated[0]), (running_var, repeated[1])):
-        if running is not None and use_input_stats:
-            write(running, running.wrap(many.array.reshape(n, c).mean(0)))  # type: ignore[union-attr]  # repeated as running is
+    means, variances, w, b = (None if v is None else v.repeat(n) for v in (running_mean, running_var, weight, bias))
+    y = batch_norm(reshape(input, 1, n * c, *shape[2:]), means, variances, w, b, use_input_stats, momentum, eps)
+    for running, many in ((running_mean, means), (running_var, variances)):
+        if many is not None and use_input_stats:
+            write(running, running.wrap(many.array.reshape(n, c).mean(0)))
     return reshape(y, shape)
 
 

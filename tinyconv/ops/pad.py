@@ -43,14 +43,14 @@ def _inside(shape: Shape, pads: Pads, sign: int) -> tuple[slice, ...]:
 
 
 def _source(xp: Any, mode: str, n: int, before: int, after: int) -> Array:
-    """Where each slice of the padded axis comes from: first cut, then pad."""
-    first, last = max(-before, 0), n - 1 - max(-after, 0)
-    i = xp.arange(first - max(before, 0), last + 1 + max(after, 0))
+    """Where each slice of the padded axis comes from."""
+    i = xp.arange(-before, n + after)
     if mode == "replicate":
-        return xp.clip(i, first, last)
-    if mode == "circular":
-        return (i - first) % (last + 1 - first) + first
-    return last - xp.abs(last - first - xp.abs(i - first))
+        return xp.clip(i, 0, n - 1)
+    if mode == "reflect":
+        return n - 1 - xp.abs(n - 1 - xp.abs(i))
+    first, last = max(-before, 0), n - max(-after, 0)  # of what is left after cutting
+    return (i - first) % (last - first) + first
 
 
 _NAMES = {"reflect": "ReflectionPad", "replicate": "ReplicationPad", "circular": "CircularPad"}

@@ -141,7 +141,8 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     tensor([-1.5000,  0.0000,  0.5000])
     """
     x = floating(input)
-    if not 0 <= lambd <= (limit := finfo(dtype_of(x)).max):
+    limit = finfo(dtype_of(x)).max
+    if not 0 <= lambd <= limit:
         raise RuntimeError(
             f"lambda must be in range [0, {limit:.6g}] for input dtype {type_name(x.array)}, "
             f"but found {lambd:g}\nIt is a distance from zero: give its absolute value."

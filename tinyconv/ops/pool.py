@@ -296,7 +296,7 @@ def _window(
         )
     shape = shape_of(x)
     out = tuple(
-        pool_size(n, *rest, ceil_mode) for n, *rest in zip(shape[2:], k, s, p, d, strict=True)
+        pool_size(*sizes, ceil_mode=ceil_mode) for sizes in zip(shape[2:], k, s, p, d, strict=True)
     )
     if min(out) < 1:
         raise ShapeError(

@@ -12,7 +12,7 @@ from ..autograd.variable import Variable
 from ..backend import Array
 from ..dtypes import to_dtype
 from ..errors import ArgumentError, DTypeError
-from ..shapes import Ints, is_int, wrap_dim, wrap_dims
+from ..shapes import Ints, Shape, is_int, wrap_dim, wrap_dims
 from ._common import cast, dtype_of, floating, ndim_of, select, shape_of, zeros_like
 from .elementwise import abs, exp, pow, sign
 from .views import Reshape, expand, flatten, unsqueeze
@@ -28,8 +28,16 @@ class Reduction(Function):
 
     def remember(self, x: Array) -> None:
         self.source = x.shape
-        self.kept = tuple(1 if i in self.dims else n for i, n in enumerate(x.shape))
-        self.count = product(x.shape[d] for d in self.dims)
+
+    @property
+    def kept(self) -> Shape:
+        """The shape with ``keepdim``."""
+        return tuple(1 if i in self.dims else n for i, n in enumerate(self.source))
+
+    @property
+    def count(self) -> int:
+        """How many elements become one."""
+        return product(self.source[d] for d in self.dims)
 
     def back(self, g: Any) -> Any:
         return g if self.keepdim else Reshape(self.kept)(g)
@@ -66,9 +74,10 @@ def dims_of(name: str, x: Any, dim: Any) -> Ints:
 
 def _over(cls: Any, x: Any, dim: Any, keepdim: bool, *settings: Any) -> Any:
     """Reduce; torch numbers the node by whether dimensions were named."""
-    node = cls(dims_of(cls.name[:-9].lower(), x, dim), keepdim, *settings)
-    if dim is not None:
-        node.name = cls.name[:-1] + "1"
+    if dim is None:
+        return cls(tuple(range(ndim_of(x))), keepdim, *settings)(x)
+    node = cls(dims_of(cls.__name__.lower(), x, dim), keepdim, *settings)
+    node.name = f"{cls.__name__}Backward1"
     return node(x)
 
 
@@ -89,8 +98,8 @@ class Sum(Reduction):
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        total = self.xp.sum(x, self.dims, _wide(x), keepdims=self.keepdim)
-        return total.astype(x.dtype, copy=False)
+        total = x.sum(self.dims, _wide(x), keepdims=self.keepdim)
+        return total if total.dtype == x.dtype else total.astype(x.dtype)
 
     def backward(self, g: Any) -> Any:
         return (self.spread(g),)
@@ -103,8 +112,8 @@ class Mean(Reduction):
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        total = self.xp.sum(x, self.dims, _wide(x), keepdims=self.keepdim)
-        return (total / (self.count or math.nan)).astype(x.dtype, copy=False)
+        y = x.sum(self.dims, _wide(x), keepdims=self.keepdim) / (self.count or math.nan)
+        return y if y.dtype == x.dtype else y.astype(x.dtype)
 
     def backward(self, g: Any) -> Any:
         return (self.spread(g / (self.count or math.nan)),)

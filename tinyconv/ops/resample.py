@@ -29,14 +29,14 @@ class Along(Function):
     matrix: Array
 
     def forward(self, x: Array) -> Array:
-        m = self.xp.asarray(self.matrix, x.dtype)
+        m, y = self.xp.asarray(self.matrix, wide(x)), x.astype(wide(x), copy=False)
         lead, trail = x.shape[: self.axis], x.shape[self.axis + 1 :]
         n = x.shape[self.axis]
         if trail:
-            y = m @ x.reshape(math.prod(lead), n, math.prod(trail))
+            y = m @ y.reshape(math.prod(lead), n, math.prod(trail))
         else:
-            y = x.reshape(math.prod(lead), n) @ m.T
-        return y.reshape(*lead, len(m), *trail)
+            y = y.reshape(math.prod(lead), n) @ m.T
+        return y.reshape(*lead, len(m), *trail).astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         return (Along(self.axis, self.matrix.T)(g),)
@@ -58,7 +58,7 @@ def _cubic(d: Array, a: float = -0.75) -> Array:
 
 @lru_cache(64)
 def _matrix(mode: str, n: int, out: int, scale: float, align_corners: bool) -> Array:
-    """Weights of the ``n`` old elements in each of the ``out`` new ones; ``scale`` is old over new."""
+    """Weights of ``n`` old elements in each of ``out`` new ones, ``scale`` old ones apart."""
     m = NUMPY.zeros((out, n))
     rows = NUMPY.arange(out)
     if mode == "area":
@@ -126,9 +126,10 @@ def interpolate(
         size: new size in pixels, for each spatial dimension or one for all.
         scale_factor: new size over old, instead of ``size``.
         mode: ``'nearest'`` (as it always was), ``'nearest-exact'`` (as elsewhere), ``'area'``
-            (averages), or by dimensions ``'linear'``, ``'bilinear'`` and ``'bicubic'``, ``'trilinear'``.
+            (averages); for one spatial dimension ``'linear'``, for two ``'bilinear'`` or
+            ``'bicubic'``, for three ``'trilinear'``.
         align_corners: the corner pixels keep their values; else the corners of the image stay.
-        recompute_scale_factor: use the ratio of the sizes in pixels, not ``scale_factor``, from there.
+        recompute_scale_factor: step by the ratio of the sizes in pixels, not by ``scale_factor``.
         antialias: average over all pixels that a new one stands for (bilinear, bicubic).
 
     Shape:
@@ -203,15 +204,11 @@ def _new_size(spatial: Ints, size: Any, scale_factor: Any) -> tuple[Ints, tuple[
     given = size if scale_factor is None else scale_factor
     several = isinstance(given, Sequence) and not isinstance(given, str)
     values = tuple(given) if several else (given,) * len(spatial)
-    name = "output size" if scale_factor is None else "scale_factor"
     if len(values) != len(spatial):
-        text = "output size of" if scale_factor is None else "scale_factor of shape"
-        format = "(o1, o2, ...,oK)" if scale_factor is None else "(s1, s2, ...,sK)"
         raise ArgumentError(
-            f"Input and {'output' if scale_factor is None else name} must have the same number of "
-            f"spatial dimensions, but got input with spatial dimensions of {list(spatial)} and {text} "
-            f"{values}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and {name} in "
-            f"{format} format.",
+            f"Input and {'scale_factor' if size is None else 'output'} must have the same number of "
+            f"spatial dimensions, but got input with spatial dimensions of {list(spatial)} and "
+            f"{'scale_factor of shape' if size is None else 'output size of'} {values}.",
             "The first two dimensions of the input are batch and channels.",
         )
     if scale_factor is None:
@@ -246,8 +243,8 @@ def _check_mode(shape: Shape, mode: str, align_corners: bool | None, antialias: 
         )
     if antialias and mode not in ("bilinear", "bicubic"):
         raise ArgumentError(
-            "Anti-alias option is restricted to bilinear, bicubic modes and requires a 4-D tensor as "
-            "input",
+            "Anti-alias option is restricted to bilinear, bicubic modes and requires a 4-D tensor "
+            "as input",
             f"The mode is {mode}.",
         )
 
@@ -256,18 +253,17 @@ def _check_input(x: Any, mode: str, out: Ints) -> None:
     """Refuse empty images, and numbers that cannot be averaged."""
     shape = shape_of(x)
     if min(*shape[2:], *out) < 1:
-        sizes = (
+        old, new = (
             ", ".join(f"{d}: {n}" for d, n in zip("DHW"[-len(out) :], size, strict=True))
             for size in (shape[2:], out)
         )
         raise ShapeError(
-            "Input and output sizes should be greater than 0, but got input ({}) output ({})".format(
-                *sizes
-            )
+            f"Input and output sizes should be greater than 0, but got input ({old}) output ({new})"
         )
     if shape[1] == 0:
         raise ShapeError(
-            f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}"
+            f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes "
+            f"{list(shape)}"
         )
     kind = x.array.dtype.kind
     if kind != "f" and not (mode.startswith("nearest") and x.array.dtype.name == "uint8"):

@@ -1,4 +1,4 @@
-"""Channels into pixels, pixels into channels, channels among channels: other orders of the same numbers."""
+"""Channels into pixels and back, and channels among themselves."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     *lead, c, h, w = _images(input, "pixel_shuffle", "upscale_factor", r)
     if c % (r * r):
         raise ShapeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
-            f"upscale_factor, but input.size(-3)={c} is not divisible by {r * r}",
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
+            f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}",
             f"The layer before should have {r * r} channels for each one of the result.",
         )
     c, n = c // (r * r), len(lead)

@@ -1,62 +1,77 @@
-"""Softmax, and the losses of classification."""
+"""Softmax and its logarithm."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..autograd.function import Function, op
+from ..autograd.variable import Variable
 from ..backend import Array
 from ..dtypes import to_dtype
 from ..shapes import wrap_dim
-from ._common import cast, floating, ndim_of
+from ._common import cast, ndim_of, not_implemented
 from .elementwise import exp
 from .reduce import sum
 
 
-@op
-class Softmax(Function):
+class _Normalised(Function):
+    """Over one dimension ``dim``; a scalar is a row of one element."""
+
     dim: int
 
     def forward(self, x: Array) -> Array:
-        xp = self.xp
+        y = self.normalise(x) if x.ndim else self.normalise(x.reshape(1)).reshape(())
+        self.save(y)
+        return y
+
+    def normalise(self, x: Array) -> Array:
+        raise NotImplementedError(f"{type(self).__name__}.normalise")
+
+    def total(self, g: Any) -> Any:
+        return sum(g, self.dim, True)
+
+
+@op
+class Softmax(_Normalised):
+    dim: int
+
+    def normalise(self, x: Array) -> Array:
         if not x.size:
             return x.copy()
-        y = xp.exp(x - x.max(self.dim, keepdims=True)) if x.ndim else xp.ones_like(x)
-        y = y / y.sum(self.dim, keepdims=True) if x.ndim else y
-        self.save(y)
+        y = self.xp.exp(x - x.max(self.dim, keepdims=True))
+        y /= y.sum(self.dim, keepdims=True)
         return y
 
     def backward(self, g: Any) -> Any:
         (y,) = self.saved
         gy = g * y
-        return (gy - y * sum(gy, self.dim if ndim_of(y) else None, True),)
+        return (gy - y * self.total(gy),)
 
 
 @op
-class LogSoftmax(Function):
+class LogSoftmax(_Normalised):
     dim: int
 
-    def forward(self, x: Array) -> Array:
-        xp = self.xp
+    def normalise(self, x: Array) -> Array:
         if not x.size:
             return x.copy()
-        if not x.ndim:
-            y = xp.zeros_like(x)
-        else:
-            z = x - x.max(self.dim, keepdims=True)
-            y = z - xp.log(xp.exp(z).sum(self.dim, keepdims=True))
-        self.save(y)
+        y = x - x.max(self.dim, keepdims=True)
+        y -= self.xp.log(self.xp.exp(y).sum(self.dim, keepdims=True))
         return y
 
     def backward(self, g: Any) -> Any:
         (y,) = self.saved
-        return (g - exp(y) * sum(g, self.dim if ndim_of(y) else None, True),)
+        return (g - exp(y) * self.total(g),)
 
 
-def softmax(x: Any, dim: int | None = None, dtype: Any = None) -> Any:
+def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """Exponentials that sum to one along ``dim``.
 
     .. math:: y_i = e^{x_i} / \\sum_j e^{x_j}
+
+    Args:
+        dtype: convert to it first.
 
     Shape:
         ``(*) -> (*)``
@@ -67,14 +82,16 @@ def softmax(x: Any, dim: int | None = None, dtype: Any = None) -> Any:
     >>> x.grad
     tensor([ 0.2500, -0.2500])
     """
-    x = floating(x) if dtype is None else cast(x, to_dtype(dtype).numpy)
-    return Softmax(wrap_dim(_default_dim(x) if dim is None else dim, ndim_of(x)))(x)
+    return _run("softmax", Softmax, input, dim, dtype)
 
 
-def log_softmax(x: Any, dim: int | None = None, dtype: Any = None) -> Any:
+def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """Logarithm of :func:`softmax`, without overflow.
 
     .. math:: y_i = x_i - \\ln \\sum_j e^{x_j}
+
+    Args:
+        dtype: convert to it first.
 
     Shape:
         ``(*) -> (*)``
@@ -85,9 +102,25 @@ def log_softmax(x: Any, dim: int | None = None, dtype: Any = None) -> Any:
     >>> x.grad
     tensor([ 0.5000, -0.5000])
     """
-    x = floating(x) if dtype is None else cast(x, to_dtype(dtype).numpy)
-    return LogSoftmax(wrap_dim(_default_dim(x) if dim is None else dim, ndim_of(x)))(x)
+    return _run("log_softmax", LogSoftmax, input, dim, dtype)
 
 
-def _default_dim(x: Any) -> int:
-    return 0 if ndim_of(x) in (0, 1, 3) else 1
+def _run(name: str, cls: Any, x: Any, dim: int | None, dtype: Any) -> Any:
+    if dim is None:
+        dim = _implicit_dim(name, ndim_of(x))
+    if dtype is not None:
+        x = cast(x, to_dtype(dtype).numpy)
+    d = wrap_dim(dim, ndim_of(x))
+    array = x.array if isinstance(x, Variable) else x
+    if array.dtype.kind != "f":
+        last = "_lastdim" if d >= array.ndim - 1 else ""
+        raise not_implemented(f"{name}{last}_kernel_impl", array, "Write x.float() first.")
+    return cls(d)(x)
+
+
+def _implicit_dim(name: str, ndim: int) -> int:
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=4,
+    )
+    return 0 if ndim in (0, 1, 3) else 1

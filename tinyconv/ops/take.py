@@ -49,10 +49,10 @@ class PutBack(Function):
 
     def forward(self, g: Array) -> Array:
         lead, trail = prod(self.shape[: self.axis]), prod(self.shape[self.axis + 1 :])
-        out = self.xp.zeros((lead, self.shape[self.axis], trail), g.dtype)
-        slices = self.xp.ascontiguousarray(g).reshape(lead, self.index.size, trail)
+        out = self.xp.zeros((lead, self.shape[self.axis], trail), wide(g))
+        slices = self.xp.ascontiguousarray(g, wide(g)).reshape(lead, self.index.size, trail)
         add_slices(slices, self.index.ravel(), out)
-        return out.reshape(self.shape)
+        return out.reshape(self.shape).astype(g.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         return (Take(self.axis, self.index)(g),)
