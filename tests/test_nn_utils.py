@@ -59,7 +59,9 @@ def test_nothing_to_clip():
     for lib in LIBRARIES:
         for empty in ([], [lib.ones(2)]):
             assert lib.nn.utils.clip_grad_norm_(empty, 1.0).item() == 0
-        with pytest.warns(UserWarning, match="`parameters` is an empty generator, no gradient clipping will occur"):
+        with pytest.warns(
+            UserWarning, match="`parameters` is an empty generator, no gradient clipping will occur"
+        ):
             assert lib.nn.utils.clip_grad_norm_((p for p in ()), 1.0).item() == 0
         assert lib.nn.utils.get_total_norm([]).item() == 0
 
@@ -72,7 +74,10 @@ def test_nonfinite(bad):
         with lib.no_grad():
             ps[0].grad[0, 0] = bad
         before = grads(ps)
-        with pytest.raises(RuntimeError, match=r"The total norm of order 2\.0 for gradients from `parameters` is non-f"):
+        with pytest.raises(
+            RuntimeError,
+            match=r"The total norm of order 2\.0 for gradients from `parameters` is non-f",
+        ):
             lib.nn.utils.clip_grad_norm_(ps, 1.0, error_if_nonfinite=True)
         np.testing.assert_array_equal(grads(ps), before)
         lib.nn.utils.clip_grad_norm_(ps, 1.0)

@@ -83,7 +83,11 @@ def test_table(capsys):
     assert repr(table) == TABLE
     assert capsys.readouterr().out == TABLE + "\n"
     assert isinstance(table, Summary)
-    assert (table.total_params, table.trainable_params, table.total_mult_adds) == (1590, 1582, 1239464)
+    assert (table.total_params, table.trainable_params, table.total_mult_adds) == (
+        1590,
+        1582,
+        1239464,
+    )
     assert table.total_input == 4 * 3 * 32 * 32 * 4
     assert table.total_output_bytes == 2 * 4 * (5 * 4 * 8 * 15 * 15 + 2 * 32 + 40)
     assert table.total_param_bytes == 4 * 1590

@@ -80,9 +80,9 @@ def infer_size(shape: Sequence[int], numel: int) -> Shape:
     )
     if sizes.count(-1) > 1:
         raise ShapeError("only one dimension can be inferred")
-    for s in sizes:
+    for i, s in enumerate(sizes):
         if s < -1:
-            raise ShapeError(f"invalid shape dimension {s}")
+            raise ShapeError(f"invalid shape dimension {s} at index {i} of shape {list(sizes)}")
     if -1 not in sizes:
         if prod(sizes) != numel:
             raise invalid

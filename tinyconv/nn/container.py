@@ -20,7 +20,10 @@ class _Row(Module):
         """The name of the module at a place, which may count from the end."""
         names, i = list(self._modules), to_int(index)
         if not -len(names) <= i < len(names):
-            raise IndexError(f"index {i} is out of range\nThere are {len(names)} modules in this {self._get_name()}.")
+            raise IndexError(
+                f"index {i} is out of range\nThere are {len(names)} modules in this "
+                f"{self._get_name()}."
+            )
         return names[i]
 
     def _picked(self, where: slice) -> Self:
@@ -30,7 +33,7 @@ class _Row(Module):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())  # type: ignore[arg-type]  # a place is None only if set so
+        return iter(self._modules.values())  # type: ignore[arg-type]  # seldom None
 
     @overload
     def __getitem__(self, index: slice) -> Self: ...
@@ -58,7 +61,8 @@ class _Row(Module):
         """Add several modules at the end."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"{self._get_name()}.extend should be called with an iterable, but got {type(modules).__name__}\n"
+                f"{self._get_name()}.extend should be called with an iterable, but got "
+                f"{type(modules).__name__}\n"
                 "For one module: append(module)."
             )
         for module in list(modules):
@@ -101,14 +105,14 @@ class Sequential(_Row):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], OrderedDict) else enumerate(args)
-        for name, module in named:
-            self.add_module(str(name) if type(name) is int else name, module)
+        one = len(args) == 1 and isinstance(args[0], OrderedDict)
+        for name, module in args[0].items() if one else enumerate(args):
+            self.add_module(name if one else str(name), module)
 
     def forward(self, input: Any) -> Any:
         """Pass ``input`` through all modules."""
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]  # a place is None only if set so
+            input = module(input)  # type: ignore[misc]  # seldom None
         return input
 
     def _picked(self, where: slice) -> Self:
@@ -187,7 +191,8 @@ class ModuleList(_Row):
             else:
                 runs.append([i, 1, text])
         return [
-            f"({i}): {indented(text)}" if n == 1 else f"({i}-{i + n - 1}): {n} x {indented(text)}" for i, n, text in runs
+            f"({i}): {indented(text)}" if n == 1 else f"({i}-{i + n - 1}): {n} x {indented(text)}"
+            for i, n, text in runs
         ]
 
 
@@ -195,17 +200,22 @@ def _pairs(given: Any, what: str) -> Iterable[tuple[str, Any]]:
     """The entries of a mapping, or of a list of pairs, for the ``update`` of a dict."""
     if not isinstance(given, Iterable):
         raise TypeError(
-            f"{what}.update should be called with an iterable of key/value pairs, but got {type(given).__name__}"
+            f"{what}.update should be called with an iterable of key/value pairs, but got "
+            f"{type(given).__name__}"
         )
     if hasattr(given, "items"):
         yield from given.items()
         return
     for i, pair in enumerate(given):
         if not isinstance(pair, Iterable):
-            raise TypeError(f"{what} update sequence element #{i} should be Iterable; is {type(pair).__name__}")
+            raise TypeError(
+                f"{what} update sequence element #{i} should be Iterable; is {type(pair).__name__}"
+            )
         entry = tuple(pair)
         if len(entry) != 2:
-            raise ValueError(f"{what} update sequence element #{i} has length {len(entry)}; 2 is required")
+            raise ValueError(
+                f"{what} update sequence element #{i} has length {len(entry)}; 2 is required"
+            )
         yield entry
 
 
@@ -224,7 +234,7 @@ class ModuleDict(Module):
             self.update(modules)
 
     def __getitem__(self, key: str) -> Module:
-        return self._modules[key]  # type: ignore[return-value]  # a place is None only if set so
+        return self._modules[key]  # type: ignore[return-value]  # seldom None
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.add_module(key, module)
@@ -259,7 +269,7 @@ class ModuleDict(Module):
 
     def pop(self, key: str) -> Module:
         """Take out a module."""
-        return self._modules.pop(key)  # type: ignore[return-value]  # a place is None only if set so
+        return self._modules.pop(key)  # type: ignore[return-value]  # seldom None
 
     def update(self, modules: Any) -> None:
         """Add modules from a mapping or from pairs, replacing those of the same name."""
@@ -301,7 +311,9 @@ class ParameterList(Module):
     def _name(self, index: Any) -> str:
         i = to_int(index)
         if not -self._size <= i < self._size:
-            raise IndexError(f"index {i} is out of range\nThere are {self._size} entries in this ParameterList.")
+            raise IndexError(
+                f"index {i} is out of range\nThere are {self._size} entries in this ParameterList."
+            )
         return str(i % self._size)
 
     def __len__(self) -> int:
@@ -316,7 +328,11 @@ class ParameterList(Module):
     def __getitem__(self, index: int) -> Any: ...
 
     def __getitem__(self, index: Any) -> Any:
-        return type(self)(list(self)[index]) if isinstance(index, slice) else getattr(self, self._name(index))
+        return (
+            type(self)(list(self)[index])
+            if isinstance(index, slice)
+            else getattr(self, self._name(index))
+        )
 
     def __setitem__(self, index: int, value: Any) -> None:
         setattr(self, self._name(index), _trained(value))
@@ -331,7 +347,8 @@ class ParameterList(Module):
         """Add several entries at the end."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
             raise TypeError(
-                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}\n"
+                "ParameterList.extend should be called with an iterable, but got "
+                f"{type(values).__name__}\n"
                 "For one entry: append(value)."
             )
         for value in list(values):
@@ -345,7 +362,9 @@ class ParameterList(Module):
 
     def extra_repr(self) -> str:
         kinds = [str(x.dtype) if isinstance(x, Tensor) else "" for x in self]
-        return "\n".join(_line(str(i), x, kind) for i, (x, kind) in enumerate(zip(self, kinds, strict=True)))
+        return "\n".join(
+            _line(str(i), x, kind) for i, (x, kind) in enumerate(zip(self, kinds, strict=True))
+        )
 
 
 class ParameterDict(Module):
@@ -364,15 +383,15 @@ class ParameterDict(Module):
             self.update(parameters)
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key)
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(
-                "Index given to ParameterDict cannot be used as a key as it is not a string (type is "
-                f"'{type(key).__name__}').\nThe key becomes the name of an attribute: write str(key)."
+                "Index given to ParameterDict cannot be used as a key as it is not a string (type "
+                "is "
+                f"'{type(key).__name__}').\nThe key becomes the name of an attribute: write "
+                "str(key)."
             )
         if key not in self._keys and hasattr(self, key):
             raise KeyError(f"attribute '{key}' already exists")
@@ -409,7 +428,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The entry under ``key``, or ``default``."""
-        return self[key] if key in self else default
+        return getattr(self, key) if key in self else default
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The entry under ``key``, which becomes ``default`` if there is none."""
@@ -443,7 +462,7 @@ class ParameterDict(Module):
         return ParameterDict((k, default) for k in keys)
 
     def update(self, parameters: Any) -> None:
-        """Add entries from a mapping or from pairs; those of a plain dict in the order of their names."""
+        """Add entries from a mapping or from pairs; those of a plain dict in the order of names."""
         pairs = _pairs(parameters, "ParameterDict")
         plain = isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict)
         for key, value in sorted(pairs, key=lambda pair: pair[0]) if plain else pairs:
@@ -465,4 +484,6 @@ class ParameterDict(Module):
         raise RuntimeError("ParameterDict should not be called.")
 
     def extra_repr(self) -> str:
-        return "\n".join(_line(k, x, x.data.type() if isinstance(x, Tensor) else "") for k, x in self.items())
+        return "\n".join(
+            _line(k, x, x.data.type() if isinstance(x, Tensor) else "") for k, x in self.items()
+        )

@@ -1,10 +1,12 @@
-"""The functions behind the layers, under PyTorch's names: a list of imports from ``tinyconv.ops``."""
+"""The functions behind the layers, under PyTorch's names: nearly all a list of imports from ``tinyconv.ops``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import ops
+from ..autograd.inplace import write
 from ..ops import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -13,20 +15,163 @@ from ..ops import (
     avg_pool1d,
     avg_pool2d,
     batch_norm,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    celu,
+    celu_,
+    channel_shuffle,
     conv1d,
     conv2d,
     conv_transpose1d,
     conv_transpose2d,
+    cosine_similarity,
+    cross_entropy,
     dropout,
     dropout2d,
+    elu,
+    elu_,
+    embedding,
+    fold,
+    gelu,
+    glu,
     group_norm,
+    hardshrink,
+    hardtanh,
+    hardtanh_,
+    huber_loss,
     instance_norm,
+    interpolate,
+    kl_div,
+    l1_loss,
     layer_norm,
+    leaky_relu,
+    leaky_relu_,
     linear,
     log_softmax,
+    logsigmoid,
     max_pool1d,
     max_pool2d,
+    mse_loss,
+    nll_loss,
+    normalize,
+    one_hot,
+    pad,
+    pairwise_distance,
+    pixel_shuffle,
+    pixel_unshuffle,
+    prelu,
+    relu6,
+    relu_,
+    selu,
+    selu_,
     sigmoid,
+    smooth_l1_loss,
     softmax,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
     tanh,
+    tanhshrink,
+    threshold,
+    threshold_,
+    unfold,
+    upsample,
 )
+
+
+def _switchable(name: str) -> Callable[..., Any]:
+    """``f(input, inplace=False)`` from a function of ``ops`` that has no such switch."""
+    function: Callable[[Any], Any] = getattr(ops, name)
+
+    def switched(input: Any, inplace: bool = False) -> Any:
+        out = function(input)
+        if inplace:
+            write(input, out)
+            return input
+        return out
+
+    switched.__name__ = switched.__qualname__ = name
+    switched.__doc__ = function.__doc__
+    return switched
+
+
+relu, silu, mish = map(_switchable, ("relu", "silu", "mish"))
+hardsigmoid, hardswish = map(_switchable, ("hardsigmoid", "hardswish"))
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
+    "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "cosine_similarity",
+    "cross_entropy",
+    "dropout",
+    "dropout2d",
+    "elu",
+    "elu_",
+    "embedding",
+    "fold",
+    "gelu",
+    "glu",
+    "group_norm",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "huber_loss",
+    "instance_norm",
+    "interpolate",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "leaky_relu_",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
+    "mish",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_",
+    "selu",
+    "selu_",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
+    "unfold",
+    "upsample",
+]

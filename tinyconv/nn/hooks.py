@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..autograd.custom import Output, Parts
 from ..autograd.function import Function, Handle
@@ -48,7 +48,9 @@ def register_module_forward_hook(
 
     >>> import tinyconv as tc
     >>> from tinyconv.nn.hooks import register_module_forward_hook
-    >>> with register_module_forward_hook(lambda m, args, y: print(type(m).__name__, tuple(y.shape))):
+    >>> def show(module, args, output):
+    ...     print(type(module).__name__, tuple(output.shape))
+    >>> with register_module_forward_hook(show):
     ...     y = tc.nn.Sequential(tc.nn.Linear(3, 4), tc.nn.Linear(4, 2))(tc.ones(1, 3))
     Linear (1, 4)
     Linear (1, 2)
@@ -58,12 +60,12 @@ def register_module_forward_hook(
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> Handle:
-    """Call ``hook(module, grad_output)`` when the gradient of the output of any Module is known."""
+    """Call ``hook(module, grad_output)`` before the backward pass of every Module."""
     return Handle(OF_ALL, Hook("backward_pre", hook))
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> Handle:
-    """Call ``hook(module, grad_input, grad_output)`` when the gradients of any Module's inputs are known."""
+    """Call ``hook(module, grad_input, grad_output)`` after the backward pass of every Module."""
     return Handle(OF_ALL, Hook("backward", hook))
 
 
@@ -88,7 +90,8 @@ def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                     result = _finished(hook, module, args, kwargs, result)
                 except Exception as error:  # the first error is the one to report
                     warnings.warn(
-                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
+                        "module forward hook with ``always_call=True`` raised an exception that "
+                        "was silenced "
                         f"as another error was raised in forward: {error}",
                         stacklevel=3,
                     )
@@ -98,13 +101,17 @@ def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _prepared(hook: Hook, module: Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
     if not hook.with_kwargs:
         answer = hook.function(module, args)
-        return (args if answer is None else answer if isinstance(answer, tuple) else (answer,)), kwargs
+        return (
+            args if answer is None else answer if isinstance(answer, tuple) else (answer,)
+        ), kwargs
     answer = hook.function(module, args, kwargs)
     if answer is None:
         return args, kwargs
     if isinstance(answer, tuple) and len(answer) == 2:
         return answer
-    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}.")
+    raise RuntimeError(
+        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}."
+    )
 
 
 def _finished(hook: Hook, module: Module, args: Any, kwargs: Any, result: Any) -> Any:
@@ -116,27 +123,32 @@ def _finished(hook: Hook, module: Module, args: Any, kwargs: Any, result: Any) -
 # ── backward ──
 
 
+Action: TypeAlias = Callable[[list[Any]], Iterable[Any]]
+
+
 class Gate(Function):
-    """One node for several tensors: their gradients meet here and pass through ``action`` together."""
+    """One node for several tensors: their gradients meet here and pass through ``action`` together.
+
+    ``zeros`` says whether a tensor without gradient is shown with zeros or with None.
+    """
 
     name = "BackwardHookFunctionBackward"
 
-    def __init__(self, tensors: list[Tensor], action: Callable[[list[Any]], Iterable[Any]]) -> None:
-        self.tensors = [(t.array.shape, t.array.dtype) for t in tensors]
+    def __init__(self, tensors: list[Tensor], action: Action, zeros: bool) -> None:
+        self.kinds = [(t.array.shape, t.array.dtype) for t in tensors]
         self.xp = XP[type(tensors[0].array)]
-        self.action = action
+        self.action, self.zeros = action, zeros
         self.connect(*[t.edge for t in tensors])
 
     def backward(self, g: Parts) -> Any:
-        answers = self.action([self._shown(g.grads.get(i)) for i in range(len(self.edges))])
-        answers = [self._zeros(i) if a is None else a for i, a in enumerate(answers)]
-        return answers if mode.graph else [a.array for a in answers]
+        shown = [self._shown(i, g.grads.get(i), self.zeros) for i in range(len(self.edges))]
+        passed = [self._shown(i, x, True) for i, x in enumerate(self.action(shown))]
+        return passed if mode.graph else [x.array for x in passed]
 
-    def _shown(self, g: Any) -> Any:
-        return g if g is None or isinstance(g, Variable) else Tensor.wrap(self.xp.asarray(g))
-
-    def _zeros(self, i: int) -> Tensor:
-        return Tensor.wrap(self.xp.zeros(*self.tensors[i]))
+    def _shown(self, i: int, g: Any, zeros: bool) -> Any:
+        if g is None:
+            return Tensor.wrap(self.xp.zeros(*self.kinds[i])) if zeros else None
+        return g if isinstance(g, Variable) else Tensor.wrap(self.xp.asarray(g))
 
 
 class Passage(Output):
@@ -146,14 +158,14 @@ class Passage(Output):
 
 
 def _through(gate: Gate, i: int, x: Tensor) -> Any:
-    """``x`` behind the gate: a view that may not be written to, for a write would pass by the gate."""
+    """``x`` behind the gate: a view, not to be written to, for a write would pass by the gate."""
     new = x[...]
     new.node, new.born = Passage(i).connect(gate), "multiple"
     return new
 
 
 class Gates:
-    """The backward hooks of one call of a Module: a gate around its inputs, another around its outputs."""
+    """The backward hooks of one call of a Module: a gate at its inputs, another at its outputs."""
 
     def __init__(self, module: Module, hooks: list[Hook]) -> None:
         self.module = module
@@ -161,7 +173,7 @@ class Gates:
         self.after = [h.function for h in hooks if h.moment == "backward"]
         self.active = bool(self.before or self.after) and mode.enabled
         self.n_inputs = 0
-        self.inputs: list[int] = []  # positions of the tensors that have a gradient
+        self.inputs: list[int] = []  # positions of the tensors
         self.outputs: list[int] = []
         self.n_outputs = 0
         self.grad_output: tuple[Any, ...] | None = None
@@ -170,7 +182,7 @@ class Gates:
         if not self.active:
             return args
         self.n_inputs = len(args)
-        args, self.inputs = _gated(args, self._on_inputs)
+        args, self.inputs = _gated(args, self._on_inputs, True)
         return args
 
     def leave(self, result: Any) -> Any:
@@ -178,14 +190,15 @@ class Gates:
             return result
         if not isinstance(result, (Tensor, tuple)):
             warnings.warn(
-                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "
+                "For backward hooks to be called, module output should be a Tensor or a tuple of "
+                "Tensors "
                 f"but received {type(result)}",
                 stacklevel=4,
             )
             return result
         outputs = result if isinstance(result, tuple) else (result,)
         self.n_outputs = len(outputs)
-        outputs, self.outputs = _gated(outputs, self._on_outputs)
+        outputs, self.outputs = _gated(outputs, self._on_outputs, False)
         return outputs if isinstance(result, tuple) else outputs[0]
 
     def _on_outputs(self, grads: list[Any]) -> Iterable[Any]:
@@ -195,38 +208,47 @@ class Gates:
         self.grad_output = full
         if not self.inputs and self.after:
             warnings.warn(
-                "Full backward hook is firing when gradients are computed with respect to module outputs "
+                "Full backward hook is firing when gradients are computed with respect to module "
+                "outputs "
                 "since no inputs require gradients.",
                 stacklevel=2,
             )
             for hook in self.after:
                 answer = hook(self.module, (None,) * self.n_inputs, full)
-                if answer is not None and not (isinstance(answer, tuple) and all(a is None for a in answer)):
+                if answer is not None and not (
+                    isinstance(answer, tuple) and all(a is None for a in answer)
+                ):
                     raise RuntimeError(
-                        "Backward hook for Modules where no input requires gradient should always return None "
+                        "Backward hook for Modules where no input requires gradient should always "
+                        "return None "
                         "or None for all gradients."
                     )
         return [full[i] for i in self.outputs]
 
     def _on_inputs(self, grads: list[Any]) -> Iterable[Any]:
-        if self.grad_output is None:  # reached by another way than through the outputs
+        if self.grad_output is None:
             return grads
         full = _spread(grads, self.inputs, self.n_inputs)
         for hook in self.after:
             answer = hook(self.module, full, self.grad_output)
             full = _answer(answer, full, "Backward hook", "grad_input")
+        self.grad_output = None  # a second gradient comes by another way
         return [full[i] for i in self.inputs]
 
 
-def _gated(items: tuple[Any, ...], action: Callable[[list[Any]], Iterable[Any]]) -> tuple[Any, list[int]]:
-    """Send those of ``items`` that have a gradient through one gate; also tell which they are."""
-    where = [i for i, x in enumerate(items) if isinstance(x, Tensor) and x.requires_grad]
-    if not where:
-        return items, where
-    gate = Gate([items[i] for i in where], action)
+def _gated(items: tuple[Any, ...], action: Action, zeros: bool) -> tuple[Any, list[int]]:
+    """Send the tensors among ``items`` through one gate, and tell where they are.
+
+    If none has a gradient, nothing is done.
+    """
+    where = [i for i, x in enumerate(items) if isinstance(x, Tensor)]
+    if not any(items[i].requires_grad for i in where):
+        return items, []
+    gate = Gate([items[i] for i in where], action, zeros)
     new = list(items)
     for n, i in enumerate(where):
-        new[i] = _through(gate, n, items[i])
+        if items[i].requires_grad:
+            new[i] = _through(gate, n, items[i])
     named = hasattr(items, "_fields")  # a namedtuple
     return (type(items)(*new) if named else tuple(new)), where
 

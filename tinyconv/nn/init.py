@@ -30,14 +30,22 @@ __all__ = [
     "zeros_",
 ]
 
-_LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+_LINEAR = (
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights must be larger because of the activation after them.
 
     Args:
-        nonlinearity: ``linear``, ``conv2d``, ``sigmoid``, ``tanh``, ``relu``, ``leaky_relu`` or ``selu``.
+        nonlinearity: ``linear conv2d sigmoid tanh relu leaky_relu selu``, and other convolutions.
         param: the negative slope of ``leaky_relu``, 0.01 if not given.
 
     Raises:
@@ -53,7 +61,11 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
             raise ValueError(f"negative_slope {param} not a valid number")
         slope = 0.01 if param is None else param
         return math.sqrt(2 / (1 + slope**2))
-    gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}  # of selu by experiment: Klambauer et al. give 1
+    gains = {
+        "tanh": 5 / 3,
+        "relu": math.sqrt(2),
+        "selu": 3 / 4,
+    }  # of selu by experiment: Klambauer et al. give 1
     if nonlinearity not in gains:
         known = ", ".join((*_LINEAR, "sigmoid", "leaky_relu", *gains))
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}\nKnown are {known}.")
@@ -99,17 +111,22 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 @no_grad()
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
 ) -> Tensor:
     """Draw from N(mean, std²), given that the number lies in [a, b].
 
-    By rejection (von Neumann, 1951), as long as numbers are missing: if [a, b] holds more than 0.3 of the
-    normal distribution, from that distribution; otherwise from U(a, b), accepted with probability
-    pdf(x) / max pdf.
+    By rejection (von Neumann, 1951): if [a, b] holds more than 0.3 of the normal distribution, from
+    that distribution; otherwise from U(a, b), accepted with probability pdf(x) / max pdf.
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
+            "values may be "
             "incorrect.",
             stacklevel=3,
         )
@@ -248,7 +265,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     c_out, c_in, *kernel = tensor.shape
     if c_out % groups:
-        raise ValueError(f"dim 0 must be divisible by groups\nIt is {c_out}, and groups is {groups}.")
+        raise ValueError(
+            f"dim 0 must be divisible by groups\nIt is {c_out}, and groups is {groups}."
+        )
     tensor.zero_()
     middle = [k // 2 for k in kernel]
     group = c_out // groups

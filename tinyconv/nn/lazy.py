@@ -12,14 +12,21 @@ from .module import Module
 from .norm import BatchNorm1d, BatchNorm2d
 from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
-__all__ = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyConv1d", "LazyConv2d", "LazyLinear", "LazyModuleMixin"]
+__all__ = [
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyLinear",
+    "LazyModuleMixin",
+]
 
 
 class LazyModuleMixin(Module):
-    """Base of lazy layers: the first call initializes the parameters and turns ``self`` into the real layer.
+    """Base of lazy layers: the first call makes the parameters, and ``self`` the real layer.
 
-    A subclass names the real layer, assigns uninitialized parameters, and writes ``initialize_parameters``,
-    which takes the arguments of ``forward``.
+    A subclass names the real layer, assigns uninitialized parameters, and writes
+    ``initialize_parameters``, which takes the arguments of ``forward``.
     """
 
     cls_to_become: ClassVar[type[Module]]
@@ -33,7 +40,9 @@ class LazyModuleMixin(Module):
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
         """Find the sizes in the first input and call ``_shape``."""
-        raise NotImplementedError(f"initialize_parameters is not implemented for {type(self).__name__}")
+        raise NotImplementedError(
+            f"initialize_parameters is not implemented for {type(self).__name__}"
+        )
 
     def has_uninitialized_params(self) -> bool:
         """Tell whether a parameter or buffer has no shape yet."""
@@ -42,21 +51,26 @@ class LazyModuleMixin(Module):
     def reset_parameters(self) -> None:
         """Draw new first values, if there is anything to draw."""
         if all(p is None or (not is_lazy(p) and p.numel()) for p in self._parameters.values()):
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]  # that of the real layer
+
+    def _wait(self, *names: str, device: Any, dtype: Any) -> None:
+        """Replace these parameters by some without a shape."""
+        for name in names:
+            self.register_parameter(name, UninitializedParameter(device=device, dtype=dtype))
 
     def _shape(self, **shapes: tuple[int, ...]) -> None:
-        """Give these parameters and buffers their shapes and first values, except those loaded before."""
-        waiting = {name: x for name in shapes if is_lazy(x := getattr(self, name))}
-        if not waiting:
+        """Give these tensors their shapes and first values, except those that were loaded."""
+        if not self.has_uninitialized_params():
             return
         with no_grad():
-            loaded = {name: getattr(self, name) for name in shapes.keys() - waiting if getattr(self, name) is not None}
-            loaded = {x: x.clone() for x in loaded.values()}
-            for name, x in waiting.items():
-                x.materialize(shapes[name])
+            known = [x for x in (*self.parameters(), *self.buffers()) if not is_lazy(x)]
+            loaded = [(x, x.clone()) for x in known]
+            for name, shape in shapes.items():
+                if is_lazy(x := getattr(self, name)):
+                    x.materialize(shape)
             self.reset_parameters()
-            for x, before in loaded.items():
-                x.copy_(before)
+            for x, numbers in loaded:
+                x.copy_(numbers)
 
 
 def _initialize(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -94,12 +108,12 @@ class LazyLinear(LazyModuleMixin, Linear):
 
     cls_to_become = Linear
 
-    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__(0, 0, False)
         self.out_features = out_features
-        self.weight = UninitializedParameter(device=device, dtype=dtype)
-        if bias:
-            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        self._wait("weight", *["bias"] * bias, device=device, dtype=dtype)
 
     def initialize_parameters(self, input: Any) -> None:
         self.in_features = input.shape[-1]
@@ -124,15 +138,14 @@ class _LazyConv(LazyModuleMixin):
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
         self.out_channels = out_channels
-        self.weight = UninitializedParameter(device=device, dtype=dtype)
-        if bias:
-            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        self._wait("weight", *["bias"] * bias, device=device, dtype=dtype)
 
     def initialize_parameters(self, input: Any) -> None:
         n = self.dims
         if input.ndim not in (n + 1, n + 2):
             raise ShapeError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self._get_name()}, but got input of "
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self._get_name()}, "
+                "but got input of "
                 f"size: {input.shape}"
             )
         self.in_channels = input.shape[-n - 1]
@@ -166,7 +179,7 @@ class LazyConv2d(_LazyConv, Conv2d):
 
 
 class _LazyBatchNorm(LazyModuleMixin):
-    ranks: ClassVar[tuple[int, ...]]
+    ranks: ClassVar[Any]
 
     def __init__(
         self,
@@ -180,9 +193,8 @@ class _LazyBatchNorm(LazyModuleMixin):
         bias: bool = True,
     ) -> None:
         super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-        for name in ("weight", "bias"):
-            if getattr(self, name) is not None:
-                setattr(self, name, UninitializedParameter(device=device, dtype=dtype))
+        owned = [name for name, x in self._parameters.items() if x is not None]
+        self._wait(*owned, device=device, dtype=dtype)
         if track_running_stats:
             self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
             self.running_var = UninitializedBuffer(device=device, dtype=dtype)

@@ -20,10 +20,10 @@ __all__ = ["Module"]
 
 
 class Module(Tree):
-    """Base of all layers and networks: assign parameters and layers as attributes, and write ``forward``.
+    """Base of all layers: assign parameters and layers as attributes, and write ``forward``.
 
-    What is assigned is found again by ``parameters()``, ``state_dict()``, ``to()``, ``train()`` and so on, at any
-    depth.
+    What is assigned is found again by ``parameters()``, ``state_dict()``, ``to()``, ``train()`` and
+    so on, at any depth.
 
     >>> import tinyconv as tc
     >>> class Scale(tc.nn.Module):
@@ -127,7 +127,7 @@ class Module(Tree):
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Convert floating point parameters and buffers to a dtype, and move all to a device, in place.
+        """Convert floating point parameters and buffers to a dtype, move all to a device, in place.
 
         ``to(device, dtype)``, ``to(dtype)`` or ``to(tensor)``, by position or by name.
 
@@ -138,10 +138,14 @@ class Module(Tree):
         where, kind = _destination(*args, **kwargs)
         if kind is not None and not kind.is_floating_point:
             raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}\n"
-                "Parameters need a gradient; convert a single buffer by itself: module.name = module.name.to(...)."
+                "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                f"dtype={kind}\n"
+                "Parameters need a gradient; convert a single buffer by itself: module.name = "
+                "module.name.to(...)."
             )
-        return self._apply(lambda t: t.to(device=where, dtype=kind if t.dtype.is_floating_point else None))
+        return self._apply(
+            lambda t: t.to(device=where, dtype=kind if t.dtype.is_floating_point else None)
+        )
 
     def cpu(self) -> Self:
         """Move all parameters and buffers to host memory."""
@@ -187,18 +191,22 @@ class Module(Tree):
 
         >>> import tinyconv as tc
         >>> layer = tc.nn.Linear(2, 1)
-        >>> with layer.register_forward_hook(lambda module, args, y: y * 0):
+        >>> with layer.register_forward_hook(lambda module, args, y: y.abs() * 0):
         ...     layer(tc.ones(1, 2)).tolist()
         [[0.0]]
         """
         return Handle(self._hooks, Hook("forward", hook, with_kwargs, always_call), prepend)
 
-    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
-        """Call ``hook(module, grad_output)`` before the gradient goes through; it may return a new tuple."""
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> Handle:
+        """Call ``hook(module, grad_output)`` before backward; it may return a new tuple."""
         return Handle(self._hooks, Hook("backward_pre", hook), prepend)
 
-    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Handle:
-        """Call ``hook(module, grad_input, grad_output)`` after backward; it may return a new ``grad_input``."""
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> Handle:
+        """Call ``hook(module, grad_input, grad_output)`` after backward; to change the first."""
         return Handle(self._hooks, Hook("backward", hook), prepend)
 
     # ── state ──
@@ -206,7 +214,7 @@ class Module(Tree):
     def state_dict(
         self, destination: Any = None, prefix: str = "", keep_vars: bool = False
     ) -> OrderedDict[str, Any]:
-        """All parameters and persistent buffers by path; the tensors share the memory of the module.
+        """All parameters and persistent buffers by path; the tensors share memory with the module.
 
         >>> import tinyconv as tc
         >>> list(tc.nn.Sequential(tc.nn.Linear(2, 1)).state_dict())
@@ -241,16 +249,16 @@ class Module(Tree):
         return Handle(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., None]) -> Handle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after it has; it may change the dict."""
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after it has; to change."""
         return Handle(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> Handle:
-        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-        error_msgs)`` before this module is loaded; it may change the dict, a copy of the one given."""
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
+        unexpected_keys, error_msgs)`` before loading this module; the dict is a copy to change."""
         return Handle(self._load_state_dict_pre_hooks, hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> Handle:
-        """Call ``hook(module, incompatible_keys)`` after this module was loaded; it may change the keys."""
+        """Call ``hook(module, incompatible_keys)`` after loading this module; to change."""
         return Handle(self._load_state_dict_post_hooks, hook)
 
     # ── text ──
@@ -285,13 +293,15 @@ def _destination(*args: Any, **kwargs: Any) -> tuple[device | None, dtype | None
             where, kind = x.device, x.dtype
         elif isinstance(x, (str, device)) or type(x) is int:
             where = x
-        elif x is not None and not isinstance(x, bool):  # a bool is non_blocking: copies here never are
+        elif x is not None and not isinstance(
+            x, bool
+        ):  # a bool is non_blocking: copies here never are
             kind = x
     return None if where is None else device(where), None if kind is None else to_dtype(kind)
 
 
 def _locate(error: Explained, module: Module) -> None:
-    """Note in an error that it passed ``module``: the innermost describes itself, the others add a name.
+    """Note in an error that it passed ``module``: the innermost is described, others add a name.
 
     ``passed`` is the id of the Module that the error left last.
     """

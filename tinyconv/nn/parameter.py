@@ -21,8 +21,8 @@ class Buffer(Tensor):
     >>> import tinyconv as tc
     >>> layer = tc.nn.Module()
     >>> layer.steps = tc.nn.Buffer(tc.zeros(2))
-    >>> layer.state_dict()
-    OrderedDict({'steps': tensor([0., 0.])})
+    >>> layer.state_dict()["steps"]
+    tensor([0., 0.])
     """
 
     persistent: bool
@@ -30,7 +30,9 @@ class Buffer(Tensor):
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
         source = Tensor() if data is None else data
         if not isinstance(source, Tensor):
-            raise TypeError(f"Buffer takes a Tensor, got {type(data).__name__}: write Buffer(tensor(...))")
+            raise TypeError(
+                f"Buffer takes a Tensor, got {type(data).__name__}: write Buffer(tensor(...))"
+            )
         self.array = source.array
         self.persistent = persistent
         if source.requires_grad:
@@ -40,7 +42,8 @@ class Buffer(Tensor):
 class _Uninitialized(Tensor):
     """A Tensor without a shape: it knows its dtype and device, and gets numbers by ``materialize``.
 
-    ``data`` is an empty tensor that stands for both, so that ``module.double()`` converts what is to come.
+    ``data`` is an empty tensor that stands for both, so that ``module.double()`` converts what is
+    to come.
     """
 
     becomes: type[Tensor]
@@ -53,19 +56,20 @@ class _Uninitialized(Tensor):
         self.__class__ = self.becomes  # type: ignore[assignment]  # the layouts agree
         self.array = creation.zeros(tuple(shape), device=model.device, dtype=model.dtype).array
 
-    @property
-    def array(self) -> Any:  # type: ignore[override]  # every operation asks for it: one place to refuse
-        name = type(self).__name__
+    def _no_array(self) -> Any:
         raise ArgumentError(
             "Attempted to use an uninitialized parameter.",
-            f"The shape of a {name} is not known yet: run one forward pass of the model first.",
+            f"The shape of a {type(self).__name__} is not known yet: run one forward pass first.",
         )
+
+    array = property(_no_array)  # every operation asks for it: one place to refuse
 
     @property
     def shape(self) -> Any:
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer.\n"
-            "Run one forward pass of the model first; to load a state_dict into a model whose shapes are "
+            "Run one forward pass of the model first; to load a state_dict into a model whose "
+            "shapes are "
             "known, save it from such a model."
         )
 
@@ -77,8 +81,8 @@ class _Uninitialized(Tensor):
     def data(self, new: Tensor) -> None:
         self.model = new
 
-    dtype = property(lambda self: self.model.dtype)  # type: ignore[assignment]  # property for property
-    device = property(lambda self: self.model.device)  # type: ignore[assignment]
+    dtype = property(lambda self: self.model.dtype)
+    device = property(lambda self: self.model.device)
 
     def detach(self) -> Tensor:
         return self
@@ -115,7 +119,11 @@ class UninitializedBuffer(_Uninitialized, Buffer):
     becomes = Buffer
 
     def __init__(
-        self, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+        self,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
     ) -> None:
         self.model = creation.empty(0, device=device, dtype=dtype)
         self.leaf, self.persistent = requires_grad, persistent
@@ -127,6 +135,6 @@ def is_lazy(tensor: Any) -> bool:
 
 
 def _unborn(cls: type, model: Tensor, attributes: dict[str, Any]) -> Any:
-    new = object.__new__(cls)
+    new: Any = object.__new__(cls)
     vars(new).update(attributes, model=model.clone())
     return new

@@ -23,16 +23,20 @@ HOOKS = (
 EXTRA = "_extra_state"
 
 
-class IncompatibleKeys(NamedTuple):
-    """What ``load_state_dict`` found nothing for, and what it had no use for."""
-
+class _Keys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+
+class IncompatibleKeys(_Keys):
+    """What ``load_state_dict`` found nothing for, and what it had no use for."""
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        return "_" + super().__repr__()
 
     __str__ = __repr__
 
@@ -53,10 +57,14 @@ def save(module: Module, destination: Any, prefix: str, keep_vars: bool) -> Orde
     module._save_to_state_dict(destination, prefix, keep_vars)
     for name, child in module._modules.items():
         if child is not None:
-            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+            child.state_dict(
+                destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+            )
     for hook in module._state_dict_hooks.values():
         if hook(module, destination, prefix, metadata) is not None:
-            raise RuntimeError("state_dict post-hook must return None\nChange the dict it is given.")
+            raise RuntimeError(
+                "state_dict post-hook must return None\nChange the dict it is given."
+            )
     return destination
 
 
@@ -80,7 +88,9 @@ def _has_extra(module: Module) -> bool:
 # ── loading ──
 
 
-def load(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
+def load(
+    module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool
+) -> IncompatibleKeys:
     """Load all of ``state_dict`` into ``module``, or raise and leave it as it was."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(
@@ -122,8 +132,9 @@ def _load(
             _load(child, entries, f"{prefix}{name}.", metadata, assign, keys, errors)
     for hook in module._load_state_dict_post_hooks.values():
         if hook(module, keys) is not None:
-            raise RuntimeError(
-                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
+            raise AssertionError(
+                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
+                "return new "
                 "values, if incompatible_keys need to be modified, it should be done inplace."
             )
 
@@ -143,7 +154,14 @@ def load_own(
     for name, x in own.items():
         key = prefix + name
         if key in state_dict:
-            problem = _load_one(module, name, key, x, state_dict[key], bool(local_metadata["assign_to_params_buffers"]))
+            problem = _load_one(
+                module,
+                name,
+                key,
+                x,
+                state_dict[key],
+                bool(local_metadata["assign_to_params_buffers"]),
+            )
             if problem:
                 error_msgs.append(problem)
         elif strict:
@@ -166,7 +184,8 @@ def _load_one(module: Module, name: str, key: str, x: Tensor, new: Any, assign: 
     """Load one tensor; the result is a complaint, or empty."""
     if not isinstance(new, Tensor):
         return (
-            f'While copying the parameter named "{key}", expected tinyconv.Tensor or Tensor-like object from '
+            f'While copying the parameter named "{key}", expected tinyconv.Tensor or Tensor-like '
+            "object from "
             f"checkpoint but received {type(new)}"
         )
     if is_lazy(x) and is_lazy(new):
@@ -175,7 +194,8 @@ def _load_one(module: Module, name: str, key: str, x: Tensor, new: Any, assign: 
         new = new[0]  # files from before there were 0-d tensors
     if x.shape != new.shape:
         return (
-            f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, the shape in "
+            f"size mismatch for {key}: copying a param with shape {new.shape} from checkpoint, the "
+            "shape in "
             f"current model is {x.shape}."
         )
     if not assign:
@@ -184,8 +204,10 @@ def _load_one(module: Module, name: str, key: str, x: Tensor, new: Any, assign: 
                 x.copy_(new.to(x.device))
         except Exception as error:
             return (
-                f'While copying the parameter named "{key}", whose dimensions in the model are {x.shape} and whose '
-                f"dimensions in the checkpoint are {new.shape}, an exception occurred : {error.args}."
+                f'While copying the parameter named "{key}", whose dimensions in the model are '
+                f"{x.shape} and whose "
+                f"dimensions in the checkpoint are {new.shape}, an exception occurred : "
+                f"{error.args}."
             )
     elif isinstance(x, Parameter):
         made = new if isinstance(new, Parameter) else Parameter(new)
@@ -199,7 +221,9 @@ class Snapshot:
     """Tensors, and the dicts of a module in which they lie, as they are now."""
 
     def __init__(self, module: Module, tensors: Iterable[Tensor]) -> None:
-        self.dicts = [(d, dict(d)) for m in module.modules() for d in (m._parameters, m._buffers)]
+        homes: list[dict[str, Any]] = [m._parameters for m in module.modules()]
+        homes += [m._buffers for m in module.modules()]
+        self.dicts = [(home, dict(home)) for home in homes]
         self.tensors = [(x, type(x), x.counter().count, dict(vars(x)), _copy(x)) for x in tensors]
 
     def restore(self) -> None:
@@ -208,7 +232,7 @@ class Snapshot:
             d.clear()
             d.update(entries)
         for x, cls, version, attributes, numbers in self.tensors:
-            x.__class__ = cls  # type: ignore[assignment]  # one without a shape may have got one
+            x.__class__ = cls  # one without a shape may have got one
             vars(x).clear()
             vars(x).update(attributes)
             x.counter().count = version
@@ -225,7 +249,11 @@ def _copy(x: Tensor) -> Any:
 
 def _mismatches(keys: IncompatibleKeys) -> list[str]:
     named = (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys))
-    return [f"{word} key(s) in state_dict: " + ", ".join(f'"{k}"' for k in found) + ". " for word, found in named if found]
+    return [
+        f"{word} key(s) in state_dict: " + ", ".join(f'"{k}"' for k in found) + ". "
+        for word, found in named
+        if found
+    ]
 
 
 def _advice(keys: IncompatibleKeys, entries: Mapping[str, Any], errors: list[str]) -> str:
@@ -240,9 +268,15 @@ def _advice(keys: IncompatibleKeys, entries: Mapping[str, Any], errors: list[str
             f"{{k.removeprefix({extra!r}): v for k, v in state_dict.items()}}."
         )
     if lacking := _prefix(missing, unexpected):
-        return f"\nThe state_dict is that of the part {lacking[:-1]!r}: load it there, model.{lacking}load_state_dict(...)."
+        return (
+            f"\nThe state_dict is that of the part {lacking[:-1]!r}: load it there, "
+            f"model.{lacking}load_state_dict(...)."
+        )
     if errors:
-        return "\nBuild the model with the sizes it was saved with, or leave these keys out and load with strict=False."
+        return (
+            "\nBuild the model with the sizes it was saved with, or leave these keys out and load "
+            "with strict=False."
+        )
     return "\nWith strict=False, what matches is loaded and the rest stays as it is."
 
 

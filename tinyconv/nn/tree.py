@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Tree:
     """Base of Module: sorts what is assigned as an attribute by kind, and finds it again.
 
-    A parameter, buffer or module does not lie in ``__dict__`` but in the dict of its kind, from where
-    ``__getattr__`` fetches it.
+    A parameter, buffer or module does not lie in ``__dict__`` but in the dict of its kind, from
+    where ``__getattr__`` fetches it.
     """
 
     _parameters: dict[str, Parameter | None]
@@ -26,7 +26,9 @@ class Tree:
     _non_persistent_buffers_set: set[str]
 
     def __init__(self) -> None:
-        vars(self).update(_parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set())
+        vars(self).update(
+            _parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set()
+        )
 
     # ── attributes ──
 
@@ -43,7 +45,10 @@ class Tree:
             home = own.get(kind.store)
             if isinstance(value, kind.cls):
                 if home is None:
-                    raise AttributeError(f"cannot assign {kind.noun + 's' * (kind is PARAMETER)} before Module.__init__() call\n{_init_first(self)}")
+                    raise AttributeError(
+                        f"cannot assign {kind.noun + 's' * (kind is PARAMETER)} before "
+                        f"Module.__init__() call\n{_init_first(self)}"
+                    )
                 if name not in home:
                     self._forget(name)
                 kind.register(self, name, value)
@@ -53,7 +58,8 @@ class Tree:
                     home[name] = value
                     return
                 raise TypeError(
-                    f"cannot assign '{typename(value)}' as {kind.role} '{name}' ({kind.wanted} or None expected)\n"
+                    f"cannot assign '{typename(value)}' as {kind.role} '{name}' ({kind.wanted} or "
+                    "None expected)\n"
                     f"To write new numbers into it: self.{name}.copy_(...) under no_grad(); "
                     f"to make {name!r} an ordinary attribute: del self.{name} first."
                 )
@@ -84,13 +90,16 @@ class Tree:
         self._check_name(name, PARAMETER)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{typename(param)}' object to parameter '{name}' (tinyconv.nn.Parameter or None "
+                f"cannot assign '{typename(param)}' object to parameter '{name}' "
+                "(tinyconv.nn.Parameter or None "
                 "required)\nWrite Parameter(tensor)."
             )
         if param is not None and not param.is_leaf:
             raise ValueError(
-                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
-                f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
+                "created explicitly. "
+                f"To express '{name}' as a function of another Tensor, compute the value in the "
+                "forward() method."
             )
         self._parameters[name] = param
 
@@ -103,16 +112,23 @@ class Tree:
         self._check_name(name, BUFFER)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (tinyconv.Tensor or None required)\n"
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (tinyconv.Tensor or "
+                "None required)\n"
                 "Write tinyconv.tensor(...)."
             )
         self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
+        (
+            self._non_persistent_buffers_set.discard
+            if persistent
+            else self._non_persistent_buffers_set.add
+        )(name)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a module, reachable as an attribute; None keeps the place free."""
         if module is not None and not isinstance(module, Tree):
-            raise TypeError(f"{typename(module)} is not a Module subclass\nPass an instance of a Module.")
+            raise TypeError(
+                f"{typename(module)} is not a Module subclass\nPass an instance of a Module."
+            )
         self._check_name(name, MODULE)
         self._modules[name] = module
 
@@ -120,7 +136,9 @@ class Tree:
 
     def _check_name(self, name: Any, kind: Kind) -> None:
         if kind.store not in self.__dict__:
-            raise AttributeError(f"cannot assign {kind.noun} before Module.__init__() call\n{_init_first(self)}")
+            raise AttributeError(
+                f"cannot assign {kind.noun} before Module.__init__() call\n{_init_first(self)}"
+            )
         if not isinstance(name, str):
             raise TypeError(f"{kind.noun} name should be a string. Got {typename(name)}")
         if "." in name:
@@ -137,11 +155,12 @@ class Tree:
     ) -> Iterator[tuple[str, Module]]:
         """All modules with their paths: this one, then those inside, depth first."""
         memo = set() if memo is None else memo
-        if self in memo:
+        me: Any = self  # a Module: there are no other trees
+        if me in memo:
             return
         if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
+            memo.add(me)
+        yield prefix, me
         for name, module in self._modules.items():
             if module is not None:
                 path = f"{prefix}.{name}" if prefix else name
@@ -165,7 +184,9 @@ class Tree:
         for _, module in self.named_children():
             yield module
 
-    def _named(self, store: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named(
+        self, store: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
         homes = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
         seen = set()
         for path, module in homes:
@@ -205,10 +226,13 @@ class Tree:
 
     def get_submodule(self, target: str) -> Module:
         """The module at a path such as ``"features.3"``; this one for ``""``."""
-        module = self
+        module: Any = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
-                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`{closest(name, module._modules)}")
+                raise AttributeError(
+                    f"{type(module).__name__} has no attribute "
+                    f"`{name}`{closest(name, module._modules)}"
+                )
             module = getattr(module, name)
             if not isinstance(module, Tree):
                 raise AttributeError(f"`{name}` is not an nn.Module")
@@ -227,7 +251,9 @@ class Tree:
         module = self.get_submodule(path)
         if not hasattr(module, name):
             others = {**module._parameters, **module._buffers}
-            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`{closest(name, others)}")
+            raise AttributeError(
+                f"{type(module).__name__} has no attribute `{name}`{closest(name, others)}"
+            )
         found = getattr(module, name)
         if not (isinstance(found, wanted) if wanted else name in module._buffers):
             raise AttributeError(f"`{name}` is not {what}")
@@ -285,7 +311,9 @@ class _MissingAttribute(AttributeError):
     def __str__(self) -> str:
         if "_parameters" not in vars(self.owner):
             return f"{self.args[0]}\n{_init_first(self.owner)}"
-        return self.args[0] + closest(self.missing, [n for n in dir(self.owner) if not n.startswith("__")])
+        return self.args[0] + closest(
+            self.missing, [n for n in dir(self.owner) if not n.startswith("__")]
+        )
 
     def __reduce__(self) -> Any:
         return AttributeError, (str(self),)
@@ -302,8 +330,10 @@ def _init_first(owner: Tree) -> str:
 
 
 def typename(x: Any) -> str:
-    """The type of ``x`` as errors print it: ``int``, ``tinyconv.FloatTensor``, ``package.Class``."""
+    """The type of ``x`` as errors print it: ``int``, ``tinyconv.FloatTensor``, ``module.Class``."""
     if type(x) is Tensor:
         return str(x.type())
     cls = type(x)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )

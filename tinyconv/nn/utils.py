@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from .. import creation, ops
 from ..autograd.mode import no_grad
@@ -30,13 +30,12 @@ def _list(tensors: Tensors) -> list[Tensor]:
 
 
 def _grads(parameters: Tensors) -> list[Tensor]:
-    if inspect.isgenerator(parameters):
-        parameters = list(parameters)
-        if not parameters:
-            warnings.warn(
-                "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=4
-            )
-    return [p.grad for p in _list(parameters) if p.grad is not None]
+    tensors = _list(parameters)
+    if not tensors and inspect.isgenerator(parameters):
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=4
+        )
+    return [p.grad for p in tensors if p.grad is not None]
 
 
 @no_grad()
@@ -67,8 +66,10 @@ def get_total_norm(
     total: Tensor = ops.stack([n.to(norms[0].device) for n in norms]).norm(norm_type)
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
-            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
+            "so it "
+            "cannot be clipped. To disable this error and scale the gradients by the non-finite "
+            "norm "
             "anyway, set `error_if_nonfinite=False`"
         )
     return total

@@ -22,8 +22,8 @@ from .elementwise import (
 from .extrema import all, amax, amin, any, argmax, argmin, max, min
 from .fill import copy_, fill_, zero_
 from .indexing import (
-    argsort, bincount, gather, getitem, index_put, index_put_, index_select, masked_fill, masked_fill_, masked_select,
-    nonzero, scatter, scatter_, scatter_add, scatter_add_, setitem, sort, take_along_dim, topk, unique,
+    gather, index_select, masked_fill, masked_fill_, masked_select, nonzero, scatter, scatter_, scatter_add,
+    scatter_add_, take_along_dim,
 )  # fmt: skip
 from .joining import (
     cat, concat, concatenate, flip, hstack, repeat, repeat_interleave, roll, stack, tile, vstack,
@@ -39,6 +39,8 @@ from .pool import (
 from .random import bernoulli_, exponential_, normal_, random_, uniform_
 from .reduce import cumsum, logsumexp, mean, norm, prod, std, sum, var
 from .softmax import log_softmax, softmax
+from .sorting import argsort, bincount, sort, topk, unique
+from .subscript import getitem, index_put, index_put_, setitem
 from .views import _sizes as sizes
 from .views import (
     broadcast_to, chunk, contiguous, diagonal, expand, expand_as, flatten, mT, movedim, narrow, permute, ravel, reshape,

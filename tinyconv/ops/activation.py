@@ -16,11 +16,11 @@ from ..autograd.inplace import write
 from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import wrap_dim
-from ._common import floating, ndim_of, select, shape_of
+from ._common import ndim_of, not_implemented, select, shape_of
 from ._rows import _DOC, Unary, unary
 from .elementwise import _erf, _sigmoid, erf, exp, neg, sigmoid, tanh
 from .joining import cat
-from .softmax import softmax
+from .softmax import Softmax, _run
 from .views import chunk
 
 # ── without settings ──────────────────────────────────────────────────────────────────────────
@@ -32,12 +32,13 @@ def _row(
     derivative: Callable[..., Any],
     doc: str,
     torch: str = "",
-) -> Callable[..., Any]:
-    """Declare one row of the table, as a function that can also write into its operand."""
+    kernel: str = "",
+) -> Callable[[Any], Any]:
+    """Declare one row of the table; ``kernel`` is torch's loop, where that takes no integers."""
     run = unary(name, value, derivative, doc, torch=torch)
 
-    def function(input: Any, inplace: bool = False) -> Any:
-        return _result(input, run(input), inplace)
+    def function(input: Any) -> Any:
+        return run(floats(input, kernel) if kernel else input)
 
     function.__name__ = function.__qualname__ = name
     first, _, formula = doc.partition(" | ")
@@ -45,6 +46,13 @@ def _row(
         first=first, formula=formula, name=f"nn.functional.{name}", at="[-0.7, 0.3]"
     )
     return function
+
+
+def floats(x: Any, kernel: str) -> Any:
+    """``x``, unless it holds integers, which torch's loop of this name refuses."""
+    if x.array.dtype.kind != "f":
+        raise not_implemented(kernel, x.array, "Write input.float() first.")
+    return x
 
 
 def _result(x: Any, y: Any, inplace: bool) -> Any:
@@ -70,18 +78,21 @@ logsigmoid = _row(
     lambda g, x: g * sigmoid(-x),
     r"Logarithm of the logistic function, without overflow. | y = -\ln(1 + e^{-x})",
     "LogSigmoidBackward0",
+    kernel="log_sigmoid_cpu",
 )
 silu = _row(
     "silu",
     lambda xp, x: x * _sigmoid(xp, x),
     lambda g, x: g * (sigmoid(x) * (1 + x * sigmoid(-x))),
     r"Sigmoid-weighted linear unit (arXiv 1702.03118). | y = x / (1 + e^{-x})",
+    kernel="silu_cpu",
 )
 mish = _row(
     "mish",
     lambda xp, x: x * xp.tanh(-_logsigmoid(xp, -x)),
     _mish_slope,
     r"Self-regularised unit (arXiv 1908.08681). | y = x \tanh(\ln(1 + e^x))",
+    kernel="mish_cpu",
 )
 softsign = _row(
     "softsign",
@@ -135,7 +146,7 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     >>> tc.nn.functional.elu(tc.tensor([-1., 2.]))
     tensor([-0.6321,  2.0000])
     """
-    return _result(input, Elu(float(alpha))(floating(input)), inplace)
+    return _result(input, Elu(float(alpha))(floats(input, "elu_cpu")), inplace)
 
 
 def selu(input: Any, inplace: bool = False) -> Any:
@@ -150,7 +161,9 @@ def selu(input: Any, inplace: bool = False) -> Any:
     >>> tc.nn.functional.selu(tc.tensor([-1., 2.]))
     tensor([-1.1113,  2.1014])
     """
-    return _result(input, Elu(1.6732632423543772, 1.0507009873554805)(floating(input)), inplace)
+    return _result(
+        input, Elu(1.6732632423543772, 1.0507009873554805)(floats(input, "elu_cpu")), inplace
+    )
 
 
 def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
@@ -172,7 +185,7 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
         raise RuntimeError(
             "ZeroDivisionError: alpha cannot be 0 for CELU\nWrite relu(), which is its limit."
         )
-    return _result(input, Celu(float(alpha), 1.0, 1 / alpha)(floating(input)), inplace)
+    return _result(input, Celu(float(alpha), 1.0, 1 / alpha)(floats(input, "elu_cpu")), inplace)
 
 
 @op
@@ -219,7 +232,7 @@ def gelu(input: Any, approximate: str = "none") -> Any:
         raise RuntimeError(
             f"approximate argument must be either none or tanh.\nIt is {approximate!r}."
         )
-    return Gelu(approximate)(floating(input))
+    return Gelu(approximate)(floats(input, "GeluKernelImpl"))
 
 
 @op
@@ -252,7 +265,7 @@ def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
     >>> tc.nn.functional.softplus(tc.tensor([-1., 2.]))
     tensor([0.3133, 2.1269])
     """
-    return Softplus(float(beta), float(threshold))(floating(input))
+    return Softplus(float(beta), float(threshold))(floats(input, "softplus_cpu"))
 
 
 # ── along a dimension ─────────────────────────────────────────────────────────────────────────
@@ -289,7 +302,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     >>> tc.nn.functional.glu(tc.tensor([4., 0.]))
     tensor([2.])
     """
-    x = floating(input)
+    x = floats(input, "glu_cpu")
     if not ndim_of(x):
         raise ShapeError("glu does not support scalars because halving size must be even")
     d = wrap_dim(dim, ndim_of(x))
@@ -301,7 +314,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     return Glu(d)(x)
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """:func:`softmax` of the negative: the smallest gets most.
 
     .. math:: y_i = e^{-x_i} / \\sum_j e^{-x_j}
@@ -313,7 +326,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     >>> tc.nn.functional.softmin(tc.tensor([0., 0.]), dim=0)
     tensor([0.5000, 0.5000])
     """
-    return softmax(neg(input), dim, dtype)
+    return _run("softmin", Softmax, neg(input), dim, dtype)
 
 
 elu_, selu_, celu_ = map(in_place, (elu, selu, celu))

@@ -44,28 +44,33 @@ def unfold_windows(xp, x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
 @unfold_windows.cpu
 def _unfold_loop(x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     n, c, h, w = x.shape
+    flat_x, flat_columns = x.reshape(x.size), columns.reshape(columns.size)
     for plane in prange(c * n):
         channel, i = plane // n, plane % n
         for a in range(kh):
             for b in range(kw):
                 row = (channel * kh + a) * kw + b
                 shift = b * dw - pw
-                lo = min(ow, max(0, (-shift + sw - 1) // sw))
+                lo = min(ow, max(0, (-shift + sw - 1) // sw))  # windows lo to hi have this tap inside
                 hi = max(lo, min(ow, (w - 1 - shift) // sw + 1))
                 for r in range(oh):
                     y = r * sh + a * dh - ph
-                    at = r * ow
+                    at = ((row * n + i) * oh + r) * ow
+                    to = flat_columns[at : at + ow]
                     if y < 0 or y >= h:
-                        columns[row, i, at : at + ow] = 0
+                        to[:] = 0
                         continue
-                    columns[row, i, at : at + lo] = 0
+                    to[:lo] = 0
+                    to[hi:] = 0
+                    start = ((i * c + channel) * h + y) * w + lo * sw + shift
+                    inside = to[lo:hi]  # slices index from zero: the compiler sees no negative index and vectorises
                     if sw == 1:
-                        for q in range(lo, hi):
-                            columns[row, i, at + q] = x[i, channel, y, q + shift]
+                        source = flat_x[start : start + hi - lo]
+                        for q in range(hi - lo):
+                            inside[q] = source[q]
                     else:
-                        for q in range(lo, hi):
-                            columns[row, i, at + q] = x[i, channel, y, q * sw + shift]
-                    columns[row, i, at + hi : at + ow] = 0
+                        for q in range(hi - lo):
+                            inside[q] = flat_x[start + q * sw]
 
 
 @Kernel
@@ -83,6 +88,7 @@ def fold_windows(xp, columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
 @fold_windows.cpu
 def _fold_loop(columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     n, c, h, w = x.shape
+    flat_x, flat_columns = x.reshape(x.size), columns.reshape(columns.size)
     for plane in prange(c * n):
         channel, i = plane // n, plane % n
         x[i, channel] = 0
@@ -96,13 +102,16 @@ def _fold_loop(columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
                     y = r * sh + a * dh - ph
                     if y < 0 or y >= h:
                         continue
-                    at = r * ow
+                    at = ((row * n + i) * oh + r) * ow
+                    start = ((i * c + channel) * h + y) * w + lo * sw + shift
+                    source = flat_columns[at + lo : at + hi]
                     if sw == 1:
-                        for q in range(lo, hi):
-                            x[i, channel, y, q + shift] += columns[row, i, at + q]
+                        inside = flat_x[start : start + hi - lo]
+                        for q in range(hi - lo):
+                            inside[q] += source[q]
                     else:
-                        for q in range(lo, hi):
-                            x[i, channel, y, q * sw + shift] += columns[row, i, at + q]
+                        for q in range(hi - lo):
+                            flat_x[start + q * sw] += source[q]
 
 
 # ── functions ─────────────────────────────────────────────────────────────────────────────────

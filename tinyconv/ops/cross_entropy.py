@@ -8,9 +8,10 @@ from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
-from ._common import ndim_of, not_implemented, shape_of
+from ._common import ndim_of, shape_of
+from .activation import floats
 from .elementwise import neg
-from .indexing import Scatter
+from .indexing import Scatter, _named
 from .loss import reduced, reduction_of, require_tensors
 from .reduce import _wide, sum
 from .softmax import log_softmax, softmax
@@ -137,8 +138,7 @@ def nll_loss(
     """
     require_tensors("nll_loss_nd", input, target)
     how = reduction_of(reduction, size_average, reduce)
-    if input.array.dtype.kind != "f":
-        raise not_implemented("nll_loss_out_frame", input.array, "Write input.float() first.")
+    floats(input, "nll_loss_out_frame")
     return _of_classes(NllLoss, input, target, weight, ignore_index, how)
 
 
@@ -179,9 +179,7 @@ def cross_entropy(
             [ 0.2500,  0.2500, -0.7500,  0.2500]])
     """
     require_tensors("cross_entropy_loss", input, target)
-    if input.array.dtype.kind != "f":
-        kernel = "log_softmax_lastdim_kernel_impl"
-        raise not_implemented(kernel, input.array, "Write input.float() first.")
+    floats(input, "log_softmax_lastdim_kernel_impl")
     how = reduction_of(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(
@@ -195,7 +193,7 @@ def cross_entropy(
     axis, target = _axis(input), _checked(input, target)
     _check_weight(input, weight)
     q, total = smoothed(input, target, weight, ignore_index, label_smoothing, axis)
-    return reduced(_soft(input, q, axis), how, total)
+    return _named(reduced(_soft(input, q, axis), how, total), "AddBackward0")
 
 
 # ── the two kinds of target ───────────────────────────────────────────────────────────────────
@@ -231,7 +229,8 @@ def _of_probabilities(
         q = q * (1 - smoothing) + smoothing / shape_of(x)[axis]
     if weight is not None:
         q = q * reshape(weight, (-1,) + (1,) * (ndim_of(x) - 1 - axis))
-    return reduced(_soft(x, q, axis), reduction)
+    name = "DivBackward1" if reduction == "mean" else "NegBackward0"
+    return _named(reduced(_soft(x, q, axis), reduction), name)
 
 
 def _soft(x: Any, q: Any, axis: int) -> Any:

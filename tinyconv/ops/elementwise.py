@@ -17,6 +17,7 @@ from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import DTypeError
+from .gate import gate
 from ._common import (
     NUMPY,
     Takes,
@@ -130,6 +131,11 @@ def _winner(g: Any, x: Any, y: Any, loses: Any) -> Any:
     return select(loses, 0, select(x == y, g / 2, g))
 
 
+def _inverse(x: Any) -> Any:
+    """1 / x, but 0 at 0."""
+    return select(x == 0, 0, 1 / x)
+
+
 _LN2, _LN10, _SLOPE = math.log(2), math.log(10), 2 / math.sqrt(math.pi)
 
 # ── the table ─────────────────────────────────────────────────────────────────────────────────
@@ -166,18 +172,18 @@ floor = unary("floor", _rounding("floor"), _flat, r"Round down. | y = \lfloor x 
 ceil = unary("ceil", _rounding("ceil"), _flat, r"Round up. | y = \lceil x \rceil", integers=True)
 trunc = unary("trunc", _rounding("trunc"), _flat, r"Round towards zero. | y = \mathrm{sign}(x) \lfloor |x| \rfloor", integers=True)
 frac = unary("frac", _fraction, lambda g: g, r"Fractional part. | y = x - \mathrm{trunc}(x)", integers=True)
-relu = unary("relu", _rectified, lambda g, y: select(y <= 0, 0, g), r"Rectified linear unit. | y = \max(x, 0)", integers=True)
+relu = unary("relu", _rectified, gate, r"Rectified linear unit. | y = \max(x, 0)", integers=True)
 
 mul = binary("mul", lambda xp, x, y: x * y, lambda g, y: g * y, lambda g, x: g * x, "Multiply. | z = x y", symbol="*", numbers="x y")
 true_divide = binary("true_divide", lambda xp, x, y: x / y, lambda g, y: g / y, lambda g, x, y: -g * (x / y / y), "Divide. | z = x / y", symbol="/", numbers="x y", integers=False, torch="DivBackward0")
-_div_floor = binary("_div_floor", _integer_division("div_floor_cpu", lambda xp, x, y: xp.floor_divide(x, y)), _flat, _flat, "", numbers="x y", torch="DivBackward1")
-_div_trunc = binary("_div_trunc", _integer_division("div_trunc_cpu", _truncated), _flat, _flat, "", numbers="x y", torch="DivBackward1")
+_div_floor = binary("_div_floor", _integer_division("div_floor_cpu", lambda xp, x, y: xp.floor_divide(x, y)), _flat, _flat, "", numbers="x y", torch="DivBackward2")
+_div_trunc = binary("_div_trunc", _integer_division("div_trunc_cpu", _truncated), _flat, _flat, "", numbers="x y", torch="DivBackward2")
 _floor_divide = binary("floor_divide", _integer_division("div_floor_cpu", lambda xp, x, y: xp.floor_divide(x, y)), _underivable, _underivable, "", symbol="//", numbers="x y")
 fmod = binary("fmod", _integer_division("fmod_cpu", lambda xp, x, y: xp.fmod(x, y)), lambda g: g, lambda g, x, y: -g * _div_trunc(x, y), r"Remainder with the sign of x. | z = x - y\, \mathrm{trunc}(x / y)", numbers="y", torch="FmodBackward1", with_number="FmodBackward0")
 remainder = binary("remainder", _integer_division("remainder_cpu", lambda xp, x, y: xp.remainder(x, y)), lambda g: g, lambda g, x, y: -g * _div_floor(x, y), r"Remainder with the sign of y. | z = x - y \lfloor x / y \rfloor", symbol="%", numbers="x y", torch="RemainderBackward1", with_number="RemainderBackward0")
 maximum = binary("maximum", lambda xp, x, y: xp.maximum(x, y), lambda g, x, y: _winner(g, x, y, x < y), lambda g, x, y: _winner(g, x, y, y < x), r"The larger; NaN wins; equals share the gradient. | z = \max(x, y)")
 minimum = binary("minimum", lambda xp, x, y: xp.minimum(x, y), lambda g, x, y: _winner(g, x, y, x > y), lambda g, x, y: _winner(g, x, y, y > x), r"The smaller; NaN wins; equals share the gradient. | z = \min(x, y)")
-atan2 = binary("atan2", lambda xp, x, y: xp.arctan2(x, y), lambda g, x, y: g * y / (x * x + y * y), lambda g, x, y: -g * x / (x * x + y * y), r"Angle of the point (y, x). | z = \arctan(x / y)", integers=False)
+atan2 = binary("atan2", lambda xp, x, y: xp.arctan2(x, y), lambda g, x, y: g * y * _inverse(x * x + y * y), lambda g, x, y: -g * x * _inverse(x * x + y * y), r"Angle of the point (y, x). | z = \arctan(x / y)", integers=False)
 hypot = binary("hypot", _hypotenuse, lambda g, x, z: g * (x / z), lambda g, y, z: g * (y / z), r"Length of the hypotenuse. | z = \sqrt{x^2 + y^2}")
 # fmt: on
 

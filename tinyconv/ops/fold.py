@@ -9,7 +9,8 @@ from ..autograd.function import Function, op
 from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, conv_size, expand_ints
-from ._common import not_implemented, shape_of
+from ._common import shape_of
+from .activation import floats
 from .conv import fold_windows, unfold_windows
 from .views import squeeze, unsqueeze
 
@@ -100,8 +101,7 @@ def _check_batch(shape: Shape, dims: int, what: str) -> None:
 
 def _apply(function: Windows, x: Any, kernel: str, dims: int) -> Any:
     """With or without a batch."""
-    if x.array.dtype.kind != "f":
-        raise not_implemented(kernel, x.array, "Write input.float() first.")
+    floats(x, kernel)
     return function(x) if len(shape_of(x)) == dims else squeeze(function(unsqueeze(x, 0)), 0)
 
 

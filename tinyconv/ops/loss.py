@@ -11,10 +11,11 @@ from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import ArgumentError, DTypeError
 from ..shapes import broadcast
-from ._common import not_implemented, operands, select, shape_of
+from ._common import operands, select, shape_of
 from ._rows import Binary
-from .activation import _logsigmoid, logsigmoid
-from .elementwise import abs, div, exp, log, log1p, maximum, mul, sigmoid, sign, sub
+from .activation import _logsigmoid, floats, logsigmoid
+from .elementwise import abs, div, exp, log, log1p, mul, sigmoid, sign, sub
+from .indexing import _named
 from .reduce import _wide, mean, sum
 
 # ── what all losses share ─────────────────────────────────────────────────────────────────────
@@ -124,8 +125,7 @@ def _difference(
     """Apply a loss of differences; with ``weight`` the mean is a weighted one."""
     _same_size(input, target)
     x, y = operands(input, target)
-    if x.array.dtype.kind != "f":
-        raise not_implemented(loss.kernel, x.array, "Write input.float() first.")
+    floats(x, loss.kernel)
     if weight is None:
         return loss(reduction, *settings)(x, y)
     _same_weights(x, y, weight)
@@ -440,7 +440,8 @@ def binary_cross_entropy_with_logits(
         loss = BinaryCrossEntropyWithLogits("none")(x, y)
     else:
         loss = (1 - y) * x - ((pos_weight - 1) * y + 1) * logsigmoid(x)
-    return reduced(loss if weight is None else mul(loss, weight), how)
+    total = reduced(loss if weight is None else mul(loss, weight), how)
+    return _named(total, "BinaryCrossEntropyWithLogitsBackward0")
 
 
 def kl_div(

@@ -9,9 +9,9 @@ from ..autograd.inplace import inplace as in_place
 from ..backend import Array
 from ..dtypes import finfo
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ._common import dtype_of, floating, select, shape_of
+from ._common import dtype_of, select, shape_of
 from ._rows import Unary, binary
-from .activation import _result, _row
+from .activation import _result, _row, floats
 from .elementwise import abs
 from .views import reshape
 
@@ -25,12 +25,14 @@ hardsigmoid = _row(
     _ramp,
     lambda g, x: select(abs(x) < 3, g / 6, 0),
     r"Logistic function in three straight pieces. | y = \min(\max(x + 3, 0), 6) / 6",
+    kernel="hardsigmoid_cpu",
 )
 hardswish = _row(
     "hardswish",
     lambda xp, x: x * _ramp(xp, x),
     lambda g, x: select(abs(x) < 3, g * (x / 3 + 0.5), select(x > 0, g, 0)),
     r"Cheap :func:`silu` (arXiv 1905.02244). | y = x \min(\max(x + 3, 0), 6) / 6",
+    kernel="hardswish_cpu",
 )
 
 
@@ -60,7 +62,9 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     >>> x.grad
     tensor([0.1000, 1.0000])
     """
-    return _result(input, LeakyRelu(float(negative_slope))(floating(input)), inplace)
+    return _result(
+        input, LeakyRelu(float(negative_slope))(floats(input, "leaky_relu_cpu")), inplace
+    )
 
 
 @op
@@ -140,7 +144,7 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     >>> tc.nn.functional.softshrink(tc.tensor([-2., 0.3, 1.]))
     tensor([-1.5000,  0.0000,  0.5000])
     """
-    x = floating(input)
+    x = floats(input, "softshrink_check")
     limit = finfo(dtype_of(x)).max
     if not 0 <= lambd <= limit:
         raise RuntimeError(
@@ -174,7 +178,7 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     >>> tc.nn.functional.hardshrink(tc.tensor([-2., 0.3, 1.]))
     tensor([-2.,  0.,  1.])
     """
-    return Hardshrink(float(lambd))(floating(input))
+    return Hardshrink(float(lambd))(floats(input, "hardshrink_cpu"))
 
 
 @op

@@ -335,7 +335,8 @@ class Prod(Reduction):
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        y = self.xp.asarray(self.xp.prod(x, self.dims, keepdims=self.keepdim))
+        y = self.xp.prod(x, self.dims, _wide(x), keepdims=self.keepdim)
+        y = self.xp.asarray(y, x.dtype)
         if self.needs[0]:
             self.save(x, y)
             self.zeros = bool((x == 0).any())

@@ -16,8 +16,10 @@ from ..autograd.function import Function, op
 from ..backend import XP, Array
 from ..errors import ArgumentError, ShapeError
 from ..shapes import Ints, Shape, is_int
-from ._common import NUMPY, not_implemented, shape_of
+from ._common import NUMPY, shape_of
+from .activation import floats
 from .elementwise import clone
+from .reduce import _wide
 from .take import Take
 
 
@@ -29,7 +31,7 @@ class Along(Function):
     matrix: Array
 
     def forward(self, x: Array) -> Array:
-        m, y = self.xp.asarray(self.matrix, wide(x)), x.astype(wide(x), copy=False)
+        m, y = self.xp.asarray(self.matrix, _wide(x)), x.astype(_wide(x), copy=False)
         lead, trail = x.shape[: self.axis], x.shape[self.axis + 1 :]
         n = x.shape[self.axis]
         if trail:
@@ -206,8 +208,8 @@ def _new_size(spatial: Ints, size: Any, scale_factor: Any) -> tuple[Ints, tuple[
     values = tuple(given) if several else (given,) * len(spatial)
     if len(values) != len(spatial):
         raise ArgumentError(
-            f"Input and {'scale_factor' if size is None else 'output'} must have the same number of "
-            f"spatial dimensions, but got input with spatial dimensions of {list(spatial)} and "
+            f"Input and {'scale_factor' if size is None else 'output'} must have the same number "
+            f"of spatial dimensions, but got input with spatial dimensions of {list(spatial)} and "
             f"{'scale_factor of shape' if size is None else 'output size of'} {values}.",
             "The first two dimensions of the input are batch and channels.",
         )
@@ -265,10 +267,8 @@ def _check_input(x: Any, mode: str, out: Ints) -> None:
             f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes "
             f"{list(shape)}"
         )
-    kind = x.array.dtype.kind
-    if kind != "f" and not (mode.startswith("nearest") and x.array.dtype.name == "uint8"):
-        kernel = f"upsample_{mode}{len(out)}d"
-        raise not_implemented(kernel, x.array, "Write input.float() first.")
+    if not (mode.startswith("nearest") and x.array.dtype.name == "uint8"):
+        floats(x, f"upsample_{mode}{len(out)}d")
 
 
 def _node(mode: str, dims: int, antialias: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from ..autograd.function import Function, op
 from ..backend import Array, Kernel, prange
 from ..shapes import Shape
+from .reduce import _wide
 
 
 @Kernel
@@ -49,8 +50,8 @@ class PutBack(Function):
 
     def forward(self, g: Array) -> Array:
         lead, trail = prod(self.shape[: self.axis]), prod(self.shape[self.axis + 1 :])
-        out = self.xp.zeros((lead, self.shape[self.axis], trail), wide(g))
-        slices = self.xp.ascontiguousarray(g, wide(g)).reshape(lead, self.index.size, trail)
+        out = self.xp.zeros((lead, self.shape[self.axis], trail), _wide(g))
+        slices = self.xp.ascontiguousarray(g, _wide(g)).reshape(lead, self.index.size, trail)
         add_slices(slices, self.index.ravel(), out)
         return out.reshape(self.shape).astype(g.dtype, copy=False)
 

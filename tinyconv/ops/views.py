@@ -326,10 +326,7 @@ class GetItem(Function):
         index = self.index
         if index and Ellipsis not in index:
             index = (*index, Ellipsis)  # with it NumPy gives a view even of one element
-        try:
-            return x[index or Ellipsis]
-        except IndexError as error:
-            raise _out_of_range(error, x.shape) from None
+        return x[index or Ellipsis]
 
     def backward(self, g: Any) -> Any:
         return (PutItem(self.index, self.source)(g),)
@@ -349,17 +346,6 @@ class PutItem(Function):
 
     def backward(self, g: Any) -> Any:
         return (GetItem(self.index)(g),)
-
-
-def _out_of_range(error: IndexError, shape: Shape) -> RangeError:
-    text = str(error)
-    if "out of bounds" in text:
-        return RangeError(text.replace("axis", "dimension"), f"The tensor has shape {list(shape)}.")
-    if "too many indices" in text:
-        return RangeError(
-            f"too many indices for tensor of dimension {len(shape)}", f"The tensor has shape {list(shape)}."
-        )
-    return RangeError(text)
 
 
 def select(x: Any, dim: int, index: int) -> Any:

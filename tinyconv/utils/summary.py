@@ -54,14 +54,17 @@ class Summary:
     ``total_output_bytes`` and ``total_param_bytes`` are bytes.
     """
 
-    def __init__(self, root: Row, param_bytes: int, input_bytes: int, depth: int, columns: Sequence[str]) -> None:
+    def __init__(
+        self, root: Row, param_bytes: int, input_bytes: int, depth: int, columns: Sequence[str]
+    ) -> None:
         self.root, self.depth, self.columns = root, depth, columns
         self.total_params = root.total("params")
         self.trainable_params = root.total("trainable")
         self.total_mult_adds = root.total("mult_adds")
         self.total_input = input_bytes
         # the output of a layer with parameters is kept for backward, and has a gradient
-        self.total_output_bytes = 2 * sum(r.output_bytes for r in root.all() if _own_parameters(r.module))
+        kept = (r for r in root.all() if _own_parameters(r.module) and not r.module._modules)
+        self.total_output_bytes = 2 * sum(r.output_bytes for r in kept)
         self.total_param_bytes = param_bytes
 
     def __str__(self) -> str:
@@ -129,7 +132,11 @@ def _trainable(row: Row, open: bool) -> str:
 
 
 def _kernel(row: Row, open: bool) -> str:
-    return str(list(row.module.kernel_size)) if isinstance(getattr(row.module, "kernel_size", 0), tuple) else "--"
+    return (
+        str(list(row.module.kernel_size))
+        if isinstance(getattr(row.module, "kernel_size", 0), tuple)
+        else "--"
+    )
 
 
 # name -> title and text of a cell; ``open`` says that the rows below are shown too
@@ -162,36 +169,44 @@ def summary(
 
     The model stays as it was: training flags, buffers, random numbers, gradients.
 
-    Multiply-adds of a layer: its number of parameters times the batch size, for convolutions also times the
-    number of output pixels. Parameters of a layer that is called twice, or shared, count once.
+    Multiply-adds of a layer: its number of parameters times the batch size, for convolutions also
+    times the number of output pixels. Parameters of a layer that is called twice, or shared, count
+    once.
 
     Args:
         model: any Module.
-        input_size: shape of the input, or a list of shapes, with batch dimension, as torchinfo takes it:
-            ``(1, 3, 32, 32)``; or without, as torchsummary does: ``(3, 32, 32)``, which is printed as ``-1``.
+        input_size: shape of the input, or a list of shapes, with batch dimension as for torchinfo:
+            ``(1, 3, 32, 32)``, or without as for torchsummary: ``(3, 32, 32)``; it prints as -1.
         batch_size: if given, ``input_size`` is without batch dimension, and this is it.
         device: where to run; that of the parameters by default.
-        input_data: the input itself, in place of ``input_size``: a tensor, a list of them, or a dict.
+        input_data: the input itself, in place of ``input_size``: a tensor, a list, or a dict.
         depth: how many levels of calls to show; below, numbers are summed up.
         verbose: 0 prints nothing.
-        col_names: columns, of ``input_size output_size kernel_size num_params mult_adds trainable``.
+        col_names: of ``input_size output_size kernel_size num_params mult_adds trainable``.
         dtypes: number type of each input.
         mode: ``"eval"`` or ``"train"``, in which to run.
         kwargs: passed on to ``model.forward``.
 
     Raises:
-        ArgumentError: neither or both of ``input_size`` and ``input_data``, or an unknown column or mode.
+        ArgumentError: neither or both of ``input_size`` and ``input_data``; an unknown column.
 
     >>> import tinyconv as tc
     >>> from tinyconv.utils.summary import summary
-    >>> table = summary(tc.nn.Sequential(tc.nn.Linear(4, 3), tc.nn.Linear(3, 2)), input_size=(1, 4))
-    =========================================
+    >>> table = summary(tc.nn.Sequential(tc.nn.Linear(4, 3), tc.nn.Linear(3, 2)), (4,), verbose=0)
+    >>> print("\\n".join(str(table).splitlines()[1:6]))
     Layer         Output shape  Params  Mult-adds
-    ...
+    =============================================
+    Sequential    [-1, 2]           --         --
+    ├─ 0: Linear  [-1, 3]           15         15
+    └─ 1: Linear  [-1, 2]            8          8
+    >>> table.total_params
+    23
     """
     columns = tuple(col_names)
     if unknown := [c for c in columns if c not in COLUMNS]:
-        raise ArgumentError(f"unknown column {unknown[0]!r} in col_names", f"Known are {', '.join(COLUMNS)}.")
+        raise ArgumentError(
+            f"unknown column {unknown[0]!r} in col_names", f"Known are {', '.join(COLUMNS)}."
+        )
     if mode not in ("eval", "train"):
         raise ArgumentError(f"mode must be 'eval' or 'train', but got {mode!r}")
     if (input_size is None) == (input_data is None):
@@ -204,7 +219,9 @@ def summary(
     if input_data is None:
         shapes, hidden = _with_batch(model, input_size, batch_size)
         types = dtypes or [get_default_dtype()] * len(shapes)
-        inputs: Any = [creation.zeros(*s, dtype=t, device=home) for s, t in zip(shapes, types, strict=True)]
+        inputs: Any = [
+            creation.zeros(*s, dtype=t, device=home) for s, t in zip(shapes, types, strict=True)
+        ]
     else:
         inputs = [input_data] if isinstance(input_data, Tensor) else input_data
     args, named = ((), dict(inputs)) if isinstance(inputs, dict) else (tuple(inputs), {})
@@ -218,11 +235,13 @@ def summary(
     return result
 
 
-def _with_batch(model: Module, input_size: Any, batch_size: int) -> tuple[list[tuple[int, ...]], bool]:
+def _with_batch(
+    model: Module, input_size: Any, batch_size: int
+) -> tuple[list[tuple[int, ...]], bool]:
     """The shapes with batch dimension, and whether it had to be made up.
 
-    A size may come with it or without. The first layer for sequences or images tells how many dimensions
-    it wants; where there is none, two and four are taken to be complete.
+    A size may come with it or without. The first layer for sequences or images tells how many
+    dimensions it wants; where there is none, two and four are taken to be complete.
     """
     one = all(isinstance(n, int) for n in input_size)
     shapes = [tuple(input_size)] if one else [tuple(s) for s in input_size]
@@ -249,11 +268,17 @@ class _Recorder:
     def run(self, train: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Row:
         """Call the model once, and leave no trace."""
         training = {m: m.training for m in self.model.modules()}
-        before = Snapshot(self.model, self.model.buffers()) if not any(map(is_lazy, _tensors(self.model))) else None
+        before = (
+            Snapshot(self.model, self.model.buffers())
+            if not any(map(is_lazy, _tensors(self.model)))
+            else None
+        )
         random = creation.get_rng_state()
         with ExitStack() as stack, no_grad():
             for module in self.model.modules():
-                stack.enter_context(module.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True))
+                stack.enter_context(
+                    module.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True)
+                )
                 stack.enter_context(module.register_forward_hook(self._leave))
             try:
                 self.model.train(train)
@@ -270,7 +295,12 @@ class _Recorder:
 
     def _enter(self, module: Module, args: Any, kwargs: Any) -> None:
         above = self.open[-1] if self.open else None
-        row = Row(self._label(module, above), module, len(self.open), _shapes((args, *kwargs.values()), self.hidden))
+        row = Row(
+            self._label(module, above),
+            module,
+            len(self.open),
+            _shapes((args, *kwargs.values()), self.hidden),
+        )
         if above:
             above.rows.append(row)
         self.open.append(row)
@@ -282,7 +312,9 @@ class _Recorder:
         row.reused = module in self.first and bool(_own_parameters(module))
         self._count(row)
         if not module._modules and row.output_size is not None:
-            row.mult_adds = sum(_work(module, p, x) for p in _own_parameters(module) for x in _leaves(output)[:1])
+            row.mult_adds = sum(
+                _work(module, p, x) for p in _own_parameters(module) for x in _leaves(output)[:1]
+            )
         self.first.setdefault(module, row)
 
     def _count(self, row: Row) -> None:
@@ -320,7 +352,7 @@ def _tensors(module: Module) -> list[Tensor]:
 
 
 def _work(module: Module, parameter: Tensor, output: Tensor) -> int:
-    """Multiply-adds with one parameter: once per sample, in a convolution once per sample and pixel."""
+    """Multiply-adds with one parameter: one per sample, in a convolution one per pixel of each."""
     batch = output.shape[:1]
     pixels = output.shape[2:] if "Conv" in type(module).__name__ else ()
     return parameter.numel() * math.prod((*batch, *pixels))
