@@ -143,7 +143,7 @@ def draw_curves(curves, title):
     left.set_ylim(0, 1)
     left.set_xlabel("epoch")
     left.set_ylabel("accuracy")
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     left.legend(loc="upper left", ncols=2, fontsize="small")
     left.set_title("while training")
     right.set_title("on test images, at the end")
@@ -201,9 +201,9 @@ def place(digit, top, left):
 def digit_models():
     """56x56 pixels to 10 classes. The CNN forgets where it saw what: its last map is pooled whole."""
     cnn = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 64, 3, padding=1), nn.ReLU(),
         nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(64, 10),
     )  # fmt: skip
     mlp = nn.Sequential(nn.Flatten(), nn.Linear(56 * 56, 64), nn.ReLU(), nn.Linear(64, 10))
@@ -231,7 +231,7 @@ def compare_on_places(options):
     for model_name, model in digit_models().items():
         torch.manual_seed(options.seed)
         loader = DataLoader(centred, 64, shuffle=True)
-        optimizer = optim.Adam(model.parameters(), lr=0.002)
+        optimizer = optim.Adam(model.parameters(), lr=0.003)
         for epoch in range(1, options.digit_epochs + 1):
             label = f"{model_name} epoch {epoch}/{options.digit_epochs}"
             trained = train_epoch(model, loader, optimizer, label, options.steps)

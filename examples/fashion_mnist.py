@@ -3,8 +3,8 @@
     python examples/fashion_mnist.py --data-root data --download
     python examples/fashion_mnist.py --optimizer adam
 
-Two batches of test images serve for validation. Their loss falls, then rises again while that of
-the training images goes to nothing: the network has begun to learn them by heart.
+Two batches of test images serve for validation. Their loss stops falling while that of the training
+images goes on: from there the network learns its images by heart.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def draw(history, best, title):
     left.set_xlabel("epoch")
     left.set_ylabel("cross-entropy, mean of a batch", color="C0")
     left.set_ylim(bottom=0)
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     right = left.twinx()
     right.plot(epochs, train_accuracy, "C1.--", label="accuracy, training")
     right.plot(epochs, valid_accuracy, "C1.-", label="accuracy, validation")

@@ -19,6 +19,7 @@ from common import arguments, cifar10, save_figure
 from tqdm import tqdm
 
 import tinyconv as torch
+import tinyconv.nn.functional as F
 from tinyconv import nn, optim
 from tinyconv.utils.data import DataLoader, default_collate
 from tinyconv.vision import datasets, transforms
@@ -133,24 +134,26 @@ def feature_maps(model, image):
     return maps, scores.softmax(0)
 
 
+def mosaic(maps, rows=8, gap=2):
+    """Lay maps side by side: (channels, h, w) -> one picture with a margin around each map."""
+    maps = F.pad(maps, (gap, gap, gap, gap), value=float("nan"))
+    channels, height, width = maps.shape
+    return maps.reshape(rows, channels // rows, height, width).transpose(1, 2).reshape(rows * height, -1)
+
+
 def draw_maps(maps, image, title):
-    """The image, and beside it a grid of maps per layer: red where the filter answers yes, blue where no."""
-    columns = 8
-    rows = [len(values) // columns for values in maps.values()]
-    figure = plt.figure(figsize=(14, 7.5), layout="constrained")
-    first, *parts = figure.subfigures(1, 1 + len(maps), width_ratios=[1] + [2] * len(maps))
-    axes = first.subplots()
+    """The image, and beside it the maps of each layer: red where the filter answers yes, blue where it answers no."""
+    figure, axes = plt.subplots(1, 1 + len(maps), figsize=(14, 5.2), width_ratios=[2, 2, 4], layout="constrained")
     shown = (image - image.min()) / (image.max() - image.min())
-    axes.imshow(shown.permute(1, 2, 0).numpy(), cmap="gray")
-    axes.set_axis_off()
-    axes.set_title(title)
-    for part, count, (layer, values) in zip(parts, rows, maps.items(), strict=True):
+    axes[0].imshow(shown.permute(1, 2, 0).numpy(), cmap="gray")
+    axes[0].set_title(title)
+    for axis, (layer, values) in zip(axes[1:], maps.items(), strict=True):
         limit = values.abs().max().item()
-        for axes, values_of_one in zip(part.subplots(count, columns).flat, values, strict=True):
-            axes.imshow(values_of_one.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
-            axes.set_axis_off()
+        axis.imshow(mosaic(values, gap=values.shape[1] // 12).numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
         channels, height, width = values.shape
-        part.suptitle(f"Conv2d({layer.in_channels}, {layer.out_channels}, 3): {channels} maps of {height}x{width}")
+        axis.set_title(f"Conv2d({layer.in_channels}, {layer.out_channels}, 3)\n{channels} maps of {height}x{width}")
+    for axis in axes:
+        axis.set_axis_off()
     return figure
 
 

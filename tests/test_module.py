@@ -107,6 +107,9 @@ def both(run):
     return ours
 
 
+each = pytest.mark.parametrize("lib", LIBRARIES, ids=["ours", "theirs"])
+
+
 def cases(table):
     return pytest.mark.parametrize("script", list(table.values()), ids=list(table))
 
@@ -246,20 +249,14 @@ def test_super_init_is_missing_for_a_module_and_in_a_call():
 def test_missing_attribute_names_the_closest():
     net = build(tc)
     with pytest.raises(
-        AttributeError, match="'Net' object has no attribute 'block'\nDid you mean 'blocks'?"
-    ):
-        net.block
+        AttributeError, match=r"'Net' object has no attribute 'block'\nDid you mean 'blocks'\?"
+    ) as info:
+        net(net.block)
     assert not hasattr(net, "xyz")
-    error = pickle.loads(pickle.dumps(pytest.raises(AttributeError, getattr, net, "block").value))
-    assert "Did you mean 'blocks'?" in str(error)
+    assert str(pickle.loads(pickle.dumps(info.value))) == str(info.value)
 
 
 def test_parameter_of_an_operation_is_refused():
-    for lib in LIBRARIES:
-        p = lib.nn.Parameter(lib.ones(2))
-        with lib.no_grad():
-            p.mul_(2)
-        assert lib.nn.Module().register_parameter("p", p) is None
     ours = tc.nn.Parameter(tc.ones(2))
     ours.node = (tc.ones(2, requires_grad=True) * 2).grad_fn
     ours.leaf = False
@@ -407,18 +404,16 @@ def hooked(lib, log):
 @pytest.mark.parametrize("uses_b", [True, False])
 @pytest.mark.parametrize("wants_b", [True, False])
 def test_every_hook(uses_b, wants_b):
-    results = []
-    for lib in LIBRARIES:
+    def run(lib):
         log = []
         m = hooked(lib, log)
         a = lib.tensor([1.0, 2.0], requires_grad=True)
         b = lib.tensor([1.0, 1.0], requires_grad=wants_b)
         out = m(a * 1, b, factor=3.0)
         (out[0].sum() + out[3].sum() if uses_b and wants_b else out[0].sum()).backward()
-        results.append(
-            plain([log, a.grad.tolist(), m.w.grad.tolist(), b.grad.tolist() if wants_b else 0])
-        )
-    assert results[0] == results[1]
+        return plain([log, a.grad.tolist(), m.w.grad.tolist(), b.grad.tolist() if wants_b else 0])
+
+    both(run)
 
 
 BACKWARD_ANSWERS = {
@@ -459,65 +454,64 @@ def test_answers_of_backward_hooks(script, before, input_grad):
         assert ours == theirs
 
 
-def test_backward_hook_warns_without_gradient_of_an_input():
-    for lib in LIBRARIES:
-        m = lib.nn.Linear(2, 1)
-        m.register_full_backward_hook(lambda *a: None)
-        y = m(lib.ones(1, 2))
-        with pytest.warns(
-            UserWarning, match="Full backward hook is firing when gradients are computed"
-        ):
-            y.sum().backward()
+@each
+def test_backward_hook_warns_without_gradient_of_an_input(lib):
+    m = lib.nn.Linear(2, 1)
+    m.register_full_backward_hook(lambda *a: None)
+    y = m(lib.ones(1, 2))
+    with pytest.warns(
+        UserWarning, match="Full backward hook is firing when gradients are computed"
+    ):
+        y.sum().backward()
 
 
-def test_backward_hook_needs_tensors():
-    for lib in LIBRARIES:
+@each
+def test_backward_hook_needs_tensors(lib):
 
-        class Dict(lib.nn.Module):
-            def forward(self, x):
-                return {"y": x * 2}
+    class Dict(lib.nn.Module):
+        def forward(self, x):
+            return {"y": x * 2}
 
-        m = Dict()
-        m.register_full_backward_hook(lambda *a: None)
-        x = lib.ones(2, requires_grad=True)
-        with pytest.warns(
-            UserWarning, match="module output should be a Tensor or a tuple of Tensors but received"
-        ):
-            y = m(x)
-        y["y"].sum().backward()
-        assert x.grad.tolist() == [2, 2]
+    m = Dict()
+    m.register_full_backward_hook(lambda *a: None)
+    x = lib.ones(2, requires_grad=True)
+    with pytest.warns(
+        UserWarning, match="module output should be a Tensor or a tuple of Tensors but received"
+    ):
+        y = m(x)
+    y["y"].sum().backward()
+    assert x.grad.tolist() == [2, 2]
 
 
-def test_backward_hooks_leave_namedtuples_and_no_grad_alone():
+@each
+def test_backward_hooks_leave_namedtuples_and_no_grad_alone(lib):
     Pair = namedtuple("Pair", "a b")
-    for lib in LIBRARIES:
 
-        class Named(lib.nn.Module):
-            def forward(self, x):
-                return Pair(x * 2, x * 3)
+    class Named(lib.nn.Module):
+        def forward(self, x):
+            return Pair(x * 2, x * 3)
 
-        m, seen = Named(), []
-        m.register_full_backward_hook(lambda m, gi, go: seen.append(plain(go)))
-        y = m(lib.ones(1, requires_grad=True))
-        assert type(y) is Pair
-        (y.a + y.b).sum().backward()
-        assert len(seen) == 1
-        with lib.no_grad():
-            assert not m(lib.ones(1, requires_grad=True)).a.requires_grad
+    m, seen = Named(), []
+    m.register_full_backward_hook(lambda m, gi, go: seen.append(plain(go)))
+    y = m(lib.ones(1, requires_grad=True))
+    assert type(y) is Pair
+    (y.a + y.b).sum().backward()
+    assert len(seen) == 1
+    with lib.no_grad():
+        assert not m(lib.ones(1, requires_grad=True)).a.requires_grad
 
 
-def test_writing_to_what_passed_a_backward_hook_is_an_error():
-    for lib in LIBRARIES:
-        m = lib.nn.Linear(2, 2)
-        m.register_full_backward_hook(lambda *a: None)
-        y = m(lib.ones(1, 2, requires_grad=True))
-        with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
-            y.relu_()
+@each
+def test_writing_to_what_passed_a_backward_hook_is_an_error(lib):
+    m = lib.nn.Linear(2, 2)
+    m.register_full_backward_hook(lambda *a: None)
+    y = m(lib.ones(1, 2, requires_grad=True))
+    with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
+        y.relu_()
 
 
 def test_second_gradients_pass_backward_hooks():
-    results = []
-    for lib in LIBRARIES:
+    def run(lib):
 
         class Cube(lib.nn.Module):
             def forward(self, x):
@@ -528,50 +522,48 @@ def test_second_gradients_pass_backward_hooks():
         x = lib.tensor([2.0], requires_grad=True)
         (g,) = lib.autograd.grad(m(x).sum(), x, create_graph=True)
         (h,) = lib.autograd.grad(g.sum(), x)
-        results.append([g.tolist(), h.tolist()])
-    assert results[0] == results[1]
+        return [g.tolist(), h.tolist()]
+
+    both(run)
 
 
 def test_hook_of_a_module_called_twice():
-    results = []
-    for lib in LIBRARIES:
+    def run(lib):
         m, seen = lib.nn.Linear(2, 2), []
         with lib.no_grad():
             m.weight.copy_(lib.tensor([[1.0, 2.0], [3.0, 4.0]]))
         m.register_full_backward_hook(lambda m, gi, go: seen.append(plain([gi, go])))
         m(m(lib.ones(1, 2, requires_grad=True))).sum().backward()
-        results.append(seen)
-    assert results[0] == results[1]
-    assert len(results[0]) == 2
+        return seen
+
+    assert len(both(run)) == 2
 
 
-def test_always_call():
-    for lib in LIBRARIES:
+@each
+def test_always_call(lib):
 
-        class Fails(lib.nn.Module):
-            def forward(self, x):
-                raise ValueError("no")
+    class Fails(lib.nn.Module):
+        def forward(self, x):
+            raise ValueError("no")
 
-        m, seen = Fails(), []
-        m.register_forward_hook(lambda m, a, y: seen.append("never"))
-        m.register_forward_hook(lambda m, a, y: seen.append(y), always_call=True)
-        m.register_forward_hook(lambda m, a, y: 1 / 0, always_call=True)
-        with (
-            pytest.warns(
-                UserWarning, match="always_call=True`` raised an exception that was silenced"
-            ),
-            pytest.raises(ValueError, match="no"),
-        ):
-            m(1)
-        assert seen == [None]
+    m, seen = Fails(), []
+    m.register_forward_hook(lambda m, a, y: seen.append("never"))
+    m.register_forward_hook(lambda m, a, y: seen.append(y), always_call=True)
+    m.register_forward_hook(lambda m, a, y: 1 / 0, always_call=True)
+    with (
+        pytest.warns(UserWarning, match="always_call=True`` raised an exception that was silenced"),
+        pytest.raises(ValueError, match="no"),
+    ):
+        m(1)
+    assert seen == [None]
 
 
-def test_pre_hook_must_return_args_and_kwargs():
-    for lib in LIBRARIES:
-        m = lib.nn.Linear(1, 1)
-        m.register_forward_pre_hook(lambda m, a, k: a[0], with_kwargs=True)
-        with pytest.raises(RuntimeError, match="forward pre-hook must return None or a tuple of"):
-            m(lib.ones(1, 1))
+@each
+def test_pre_hook_must_return_args_and_kwargs(lib):
+    m = lib.nn.Linear(1, 1)
+    m.register_forward_pre_hook(lambda m, a, k: a[0], with_kwargs=True)
+    with pytest.raises(RuntimeError, match="forward pre-hook must return None or a tuple of"):
+        m(lib.ones(1, 1))
 
 
 def test_removing_hooks():
@@ -587,35 +579,29 @@ def test_removing_hooks():
 
 
 def test_hooks_of_all_modules():
-    results = []
-    for lib, where in ((tc, tc.nn.hooks), (torch, torch.nn.modules.module)):
+    def run(lib):
+        where = tc.nn.hooks if lib is tc else torch.nn.modules.module
         log = []
+
+        def note(word):
+            return lambda m, *args: log.append(f"{word} {type(m).__name__} {len(args)}")
+
         m = lib.nn.Sequential(lib.nn.Linear(1, 1), lib.nn.Linear(1, 1))
-        m[0].register_forward_hook(lambda *a: log.append("own"))
+        m[0].register_forward_hook(note("own"))
         handles = [
-            where.register_module_forward_pre_hook(
-                lambda m, a: log.append("pre " + type(m).__name__)
-            ),
-            where.register_module_forward_hook(
-                lambda m, a, y: log.append("post " + type(m).__name__)
-            ),
-            where.register_module_forward_hook(
-                lambda m, a, k, y: log.append(len(k)), with_kwargs=True
-            ),
-            where.register_module_full_backward_pre_hook(
-                lambda m, g: log.append("bpre " + type(m).__name__)
-            ),
-            where.register_module_full_backward_hook(
-                lambda m, i, o: log.append("back " + type(m).__name__)
-            ),
+            where.register_module_forward_pre_hook(note("pre")),
+            where.register_module_forward_hook(note("post")),
+            where.register_module_forward_hook(note("named"), with_kwargs=True),
+            where.register_module_full_backward_pre_hook(note("before")),
+            where.register_module_full_backward_hook(note("back")),
         ]
         m(lib.ones(1, 1, requires_grad=True)).sum().backward()
         for handle in handles:
             handle.remove()
         m(lib.ones(1, 1))
-        results.append(log)
-    assert results[0] == results[1]
-    assert len(results[0]) == 20 - 3
+        return log
+
+    assert len(both(run)) == 3 * 5 + 2
 
 
 # ── errors that travel up ──
@@ -794,8 +780,7 @@ def test_advice(text):
 
 
 def test_state_hooks_and_extra_state():
-    results = []
-    for lib in LIBRARIES:
+    def run(lib):
 
         class Extra(lib.nn.Module):
             _version = 3
@@ -829,21 +814,22 @@ def test_state_hooks_and_extra_state():
         state["_extra_state"], state["old"] = 5, 6
         del state["fc.bias"]
         log += [m.load_state_dict(state), m.extra, m.state_dict()._metadata[""]]
-        results.append(plain(log))
-        with pytest.raises(RuntimeError, match="Missing.*_extra_state"):
+        with pytest.raises(RuntimeError, match=r"Missing.*_extra_state"):
             Extra().load_state_dict(m.fc.state_dict(prefix="fc."))
-    assert results[0] == results[1]
+        return plain(log)
+
+    both(run)
 
 
-def test_post_hooks_return_nothing():
-    for lib in LIBRARIES:
-        m = lib.nn.Linear(1, 1)
-        m.register_load_state_dict_post_hook(lambda m, keys: keys)
-        with pytest.raises(AssertionError, match="not expected to return new"):
-            m.load_state_dict(m.state_dict())
-        m.register_state_dict_post_hook(lambda *a: 1)
-        with pytest.raises(RuntimeError, match="state_dict post-hook must return None"):
-            m.state_dict()
+@each
+def test_post_hooks_return_nothing(lib):
+    m = lib.nn.Linear(1, 1)
+    m.register_load_state_dict_post_hook(lambda m, keys: keys)
+    with pytest.raises(AssertionError, match="not expected to return new"):
+        m.load_state_dict(m.state_dict())
+    m.register_state_dict_post_hook(lambda *a: 1)
+    with pytest.raises(RuntimeError, match="state_dict post-hook must return None"):
+        m.state_dict()
 
 
 # ── containers ──
@@ -1006,25 +992,23 @@ def test_sequential_shares_modules_when_multiplied():
 # ── tensors without a shape ──
 
 
-def test_uninitialized_parameters_refuse_numbers():
-    for lib in LIBRARIES:
-        p = lib.nn.UninitializedParameter(dtype=lib.float64)
-        assert repr(p) == "<UninitializedParameter>"
-        assert p.requires_grad
-        assert p.is_leaf
-        assert p.dtype == lib.float64
-        assert isinstance(p, lib.nn.Parameter)
-        with pytest.raises(
-            RuntimeError, match="Can't access the shape of an uninitialized parameter"
-        ):
-            p.shape  # noqa: B018  # the access is the test
-        with pytest.raises(ValueError, match="Attempted to use an uninitialized parameter"):
-            p + 1
-        twin = copy.deepcopy(p)
-        p.materialize((2, 3))
-        assert type(p) is lib.nn.Parameter
-        assert (tuple(p.shape), p.dtype, p.requires_grad) == ((2, 3), lib.float64, True)
-        assert repr(twin) == "<UninitializedParameter>"
+@each
+def test_uninitialized_parameters_refuse_numbers(lib):
+    p = lib.nn.UninitializedParameter(dtype=lib.float64)
+    assert repr(p) == "<UninitializedParameter>"
+    assert p.requires_grad
+    assert p.is_leaf
+    assert p.dtype == lib.float64
+    assert isinstance(p, lib.nn.Parameter)
+    with pytest.raises(RuntimeError, match="Can't access the shape of an uninitialized parameter"):
+        p.shape  # noqa: B018  # the access is the test
+    with pytest.raises(ValueError, match="Attempted to use an uninitialized parameter"):
+        p + 1
+    twin = copy.deepcopy(p)
+    p.materialize((2, 3))
+    assert type(p) is lib.nn.Parameter
+    assert (tuple(p.shape), p.dtype, p.requires_grad) == ((2, 3), lib.float64, True)
+    assert repr(twin) == "<UninitializedParameter>"
 
 
 LAZY = {

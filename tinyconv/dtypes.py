@@ -18,6 +18,7 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "get_default_device",
     "get_default_dtype",
     "iinfo",
     "int8",
@@ -25,9 +26,8 @@ __all__ = [
     "int32",
     "int64",
     "promote_types",
+    "set_default_device",
     "set_default_dtype",
-    "to_device",
-    "to_dtype",
     "uint8",
 ]
 
@@ -35,7 +35,16 @@ __all__ = [
 class dtype:
     """A number type: prints as ``tinyconv.float32``, knows its NumPy twin."""
 
-    __slots__ = ("high", "is_floating_point", "is_signed", "itemsize", "low", "name", "numpy", "rank")
+    __slots__ = (
+        "high",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "low",
+        "name",
+        "numpy",
+        "rank",
+    )
     is_complex = False
 
     def __init__(self, name: str, rank: int, low: float, high: float) -> None:
@@ -97,11 +106,11 @@ def to_dtype(like: Any) -> dtype:
     if like is int:
         return int64
     if like is float:
-        return _default
+        return float64
     if isinstance(like, str) and like.removeprefix("tinyconv.").removeprefix("torch.") in _BY_NAME:
         return _BY_NAME[like.removeprefix("tinyconv.").removeprefix("torch.")]
     try:
-        return _BY_NUMPY[np.dtype(like)]
+        return _BY_NUMPY[np.dtype("O" if like is None else like)]  # to NumPy, None is a float64
     except (KeyError, TypeError):
         known = ", ".join(t.name for t in ALL)
         raise TypeError(f"can't convert {like!r} to a tinyconv.dtype\nKnown are {known}.") from None

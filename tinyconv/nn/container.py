@@ -106,8 +106,9 @@ class Sequential(_Row):
     def __init__(self, *args: Any) -> None:
         super().__init__()
         one = len(args) == 1 and isinstance(args[0], OrderedDict)
-        for name, module in args[0].items() if one else enumerate(args):
-            self.add_module(name if one else str(name), module)
+        named = args[0] if one else {str(i): module for i, module in enumerate(args)}
+        for name, module in named.items():
+            self.add_module(name, module)
 
     def forward(self, input: Any) -> Any:
         """Pass ``input`` through all modules."""

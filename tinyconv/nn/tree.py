@@ -34,9 +34,12 @@ class Tree:
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for store in STORES:
-            if store in own and name in own[store]:
-                return own[store][name]
+        if "_parameters" in own and (
+            name in (home := own["_parameters"])
+            or name in (home := own["_modules"])
+            or name in (home := own["_buffers"])
+        ):
+            return home[name]
         raise _MissingAttribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -200,7 +200,10 @@ def _check(x: Any, y: Any, takes: Takes) -> None:
                 f"unsupported operand type(s) for {takes.symbol or takes.name}: {kinds}\n"
                 "Tensors mix with tensors and numbers: write tensor(...) around the other."
             )
-    for at, v, number, argument in ((1, x, takes.input, "input"), (2, y, takes.other, takes.second)):
+    for at, v, number, argument in (
+        (1, x, takes.input, "input"),
+        (2, y, takes.other, takes.second),
+    ):
         if is_array(v) or (number and (is_array(x) or is_array(y))):
             continue
         if takes.other:  # numbers are fine elsewhere: torch shows its list of signatures
@@ -226,8 +229,6 @@ def _as(x: Any, target: dtype) -> Any:
         return target.numpy.type(x)
     except OverflowError:  # wraps around, as in C
         return NUMPY.array(x, "int64").astype(target.numpy)[()]
-
-
 
 
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""How a row of the table of element-wise functions becomes an op, a function and its documentation."""
+"""How a row of the table of element-wise functions becomes an op, a function, its documentation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DOC = """{first}
 
 def unary(
     name: str,
-    value: Callable[[Any, Array], Array],
+    value: str | Callable[[Any, Array], Array],
     derivative: Callable[..., Any],
     doc: str,
     *,
@@ -61,7 +61,7 @@ def unary(
     """Declare one row.
 
     Args:
-        value: of the array module and the operand.
+        value: a function of the array module and the operand, or its name in the array module.
         derivative: of ``g``, and of what it names of ``x`` (the operand) and ``y`` (the result).
         doc: a sentence, a bar, a formula.
         integers: defined on them too; otherwise they become floats first.
@@ -69,7 +69,7 @@ def unary(
         at: where the doctest looks.
     """
     body = {
-        "value": staticmethod(value),
+        "value": staticmethod(named(value)),
         "derivative": staticmethod(derivative),
         "keeps": _kept(derivative),
     }
@@ -150,38 +150,35 @@ _BINARY_DOC = """{first}
 
 def binary(
     name: str,
-    value: Callable[[Any, Any, Any], Array],
+    value: str | Callable[[Any, Any, Any], Array],
     by_x: Callable[..., Any],
     by_y: Callable[..., Any],
     doc: str,
     *,
     integers: bool = True,
     numbers: str = "",
-    symbol: str = "",
     torch: str = "",
-    with_number: str = "",
 ) -> Callable[[Any, Any], Any]:
     """Declare one row.
 
     Args:
-        value: of the array module and the operands.
-        by_x, by_y: derivatives: of ``g``, and of what they name of ``x y`` (operands) and ``z`` (result).
+        value: a function of the array module and the operands, or its name in the array module.
+        by_x, by_y: derivatives, of ``g`` and of what they name of ``x`` and ``y`` (the operands) and
+            ``z`` (the result).
         integers: defined on them too; otherwise they become floats first.
-        numbers: the operands, of ``x y``, that may be Python numbers.
-        symbol: the operator, for messages.
-        with_number: what torch calls the node if y is a number.
-        doc, torch: as for :func:`unary`.
+        numbers: which operands may be Python numbers: "y", or both, with the operator: "x * y".
+        doc, torch: as for :func:`unary`. A node ``...1`` is ``...0`` if ``y`` is a number.
     """
     body = {
-        "value": staticmethod(value),
+        "value": staticmethod(named(value)),
         "by_x": staticmethod(by_x),
         "by_y": staticmethod(by_y),
         "x_keeps": _kept(by_x),
         "y_keeps": _kept(by_y),
-        "with_number": with_number,
+        "with_number": f"{torch[:-1]}0" if torch.endswith("1") else "",
     }
     cls = _declare(name, Binary, body, torch)
-    takes = Takes(name.strip("_"), "x" in numbers, "y" in numbers, symbol)
+    takes = Takes(name, "x" in numbers, "y" in numbers, numbers.strip("x y"))
 
     if integers:
 
@@ -200,6 +197,14 @@ def binary(
 
 
 # ── both ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def named(function: str | Callable[..., Array]) -> Callable[..., Array]:
+    """A function of the array module and operands, if need be looked up there by its name."""
+    if not isinstance(function, str):
+        return function
+    name = function
+    return lambda xp, *operands: getattr(xp, name)(*operands)
 
 
 def _kept(derivative: Callable[..., Any]) -> tuple[str, ...]:

@@ -329,4 +329,4 @@ def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     return _run("softmin", Softmax, neg(input), dim, dtype)
 
 
-elu_, selu_, celu_ = map(in_place, (elu, selu, celu))
+elu_, selu_, celu_ = in_place(elu), in_place(selu), in_place(celu)

@@ -46,7 +46,10 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     tensor([1.0000, 0.1000])
     """
     if input is None and other is None:
-        return tuple(condition.wrap(i) for i in XP[type(condition.array)].atleast_1d(condition.array).nonzero())
+        return tuple(
+            condition.wrap(i)
+            for i in XP[type(condition.array)].atleast_1d(condition.array).nonzero()
+        )
     for v in (condition, input, other):
         if not is_array(v) and (v is condition or not isinstance(v, Number)):
             kinds = ", ".join(type(v).__name__ for v in (condition, input, other))
@@ -143,7 +146,11 @@ def _clamped(name: str, x: Any, low: Any, high: Any) -> Any:
     if not scalar or target.rank < 2:
         target = result_dtype(x, *limits)
     if target.rank == 0 and (scalar or len(limits) == 2):
-        kernel = name if name != "clamp" or len(limits) == 2 else f"clamp_{'max' if low is None else 'min'}"
+        kernel = (
+            name
+            if name != "clamp" or len(limits) == 2
+            else f"clamp_{'max' if low is None else 'min'}"
+        )
         raise not_implemented(f"{kernel}{'_scalar' * scalar}_cpu", x.array, "Write x.int() first.")
     node = Clamp()
     node.name = f"{_TITLES[name]}Backward{int(scalar == (name == 'clamp'))}"

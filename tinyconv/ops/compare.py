@@ -9,7 +9,7 @@ from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
 from ..shapes import broadcast
-from ._common import Number, Takes, dtype_of, not_implemented, operands, shape_of
+from ._common import Number, Takes, not_implemented, operands, shape_of
 
 
 @op
@@ -144,7 +144,9 @@ class IsClose(Function):
 def _tensors(name: str, x: Any, y: Any) -> None:
     for at, (argument, v) in enumerate((("input", x), ("other", y)), 1):
         if not isinstance(v, Variable):
-            hint = f"Write tensor({v})." if isinstance(v, Number) else "Write tensor(...) around it."
+            hint = (
+                f"Write tensor({v})." if isinstance(v, Number) else "Write tensor(...) around it."
+            )
             raise TypeError(
                 f"{name}(): argument '{argument}' (position {at}) must be Tensor, not "
                 f"{type(v).__name__}\n{hint}"

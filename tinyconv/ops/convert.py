@@ -7,9 +7,20 @@ from typing import Any
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
 from ..backend import Array, backend_of, get_backend
-from ..dtypes import device, dtype, float16, float32, float64, int8, int16, int32, int64, to_dtype
 from ..dtypes import bool_ as boolean
-from ..dtypes import uint8
+from ..dtypes import (
+    device,
+    dtype,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    to_dtype,
+    uint8,
+)
 from ._common import cast, dtype_of
 
 

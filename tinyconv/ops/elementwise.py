@@ -1,9 +1,9 @@
 """Element-wise functions: a table of values and derivatives.
 
-A row reads: name, value in array operations, derivatives. A derivative is a function of the gradient ``g`` and
-of what it needs of the operands ``x``, ``y`` and the result (``y`` of one operand, ``z`` of two): the names
-of its parameters say what is kept for backward. It is written in operators and functions of this table, so it
-has derivatives itself.
+A row reads: name; value, in array operations; derivatives; documentation. A derivative is a function of
+the gradient ``g`` and of what it needs of the operands and the result (``x`` to ``y``; ``x`` and ``y`` to
+``z``): the names of its parameters say what is kept for backward. It is written in operators and functions
+of this table, so it has derivatives itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import DTypeError
-from .gate import gate
 from ._common import (
     NUMPY,
     Takes,
@@ -31,11 +30,7 @@ from ._common import (
     zeros_like,
 )
 from ._erf import erf_kernel, erfc_kernel, fill
-from ._rows import Binary, Unary, binary, unary
-from ._rows import _DOC
-from ._common import select as _where
-from .choose import where
-from .fill import copy_
+from ._rows import Binary, Unary, binary, named, unary
 
 # ── values that take more than an expression ──────────────────────────────────────────────────
 
@@ -53,6 +48,10 @@ def _absolute(xp: Any, x: Array) -> Array:
     if x.dtype.kind == "b":
         raise not_implemented("abs_cpu", x, "A bool is its own absolute value.")
     return xp.abs(x)
+
+
+def _signs(xp: Any, x: Array) -> Array:
+    return x.copy() if x.dtype.kind == "b" else xp.sign(x)
 
 
 def _fraction(xp: Any, x: Array) -> Array:
@@ -84,19 +83,24 @@ def _erf(xp: Any, x: Array) -> Array:
     return fill(erf_kernel, xp, x)
 
 
+def _erfc(xp: Any, x: Array) -> Array:
+    return fill(erfc_kernel, xp, x)
+
+
 def _hypotenuse(xp: Any, x: Array, y: Array) -> Array:
     if x.dtype.kind != "f":
         raise not_implemented("hypot_cpu", x, "Write x.float() first.")
     return xp.hypot(x, y)
 
 
-def _integer_division(kernel: str, divide: Callable[..., Array]) -> Callable[..., Array]:
+def _whole(kernel: str, divide: str | Callable[..., Array]) -> Callable[..., Array]:
     """A kind of division, with torch's refusals of bools and of the integer zero."""
+    divide = named(divide)
 
     def value(xp: Any, x: Any, y: Any) -> Array:
         a, b = xp.asarray(x), xp.asarray(y)
         if a.dtype.kind == b.dtype.kind == "b":
-            raise not_implemented(kernel, a, "Write x.int() first.")
+            raise not_implemented(f"{kernel}_cpu", a, "Write x.int() first.")
         if a.dtype.kind != "f" and not b.all():
             raise RuntimeError("ZeroDivisionError\nAn integer divided by 0: write x.float() first.")
         return divide(xp, x, y)
@@ -104,11 +108,15 @@ def _integer_division(kernel: str, divide: Callable[..., Array]) -> Callable[...
     return value
 
 
-def _truncated(xp: Any, x: Any, y: Any) -> Array:
+def _quotient(xp: Any, x: Any, y: Any) -> Array:
     if xp.asarray(x).dtype.kind == "f":
         return xp.trunc(x / y)
     q = x // y
     return q + ((q < 0) & (q * y != x)).astype(q.dtype)
+
+
+_floored = _whole("div_floor", "floor_divide")
+_truncated = _whole("div_trunc", _quotient)
 
 
 # ── derivatives that take more than an expression ─────────────────────────────────────────────
@@ -139,51 +147,52 @@ def _inverse(x: Any) -> Any:
 _LN2, _LN10, _SLOPE = math.log(2), math.log(10), 2 / math.sqrt(math.pi)
 
 # ── the table ─────────────────────────────────────────────────────────────────────────────────
-# fmt: off  # one line, one op
+# One line, one op: the formatter would make a page of each.
+# fmt: off
 neg = unary("neg", _negative, lambda g: -g, "Negate. | y = -x", integers=True)
-exp = unary("exp", lambda xp, x: xp.exp(x), lambda g, y: g * y, "Exponential. | y = e^x")
-exp2 = unary("exp2", lambda xp, x: xp.exp2(x), lambda g, y: g * y * _LN2, "Power of two. | y = 2^x")
-expm1 = unary("expm1", lambda xp, x: xp.expm1(x), lambda g, y: g * (y + 1), "Exponential less one, exact near 0. | y = e^x - 1")
-log = unary("log", lambda xp, x: xp.log(x), lambda g, x: g / x, r"Natural logarithm. | y = \ln x")
-log2 = unary("log2", lambda xp, x: xp.log2(x), lambda g, x: g / (x * _LN2), r"Binary logarithm. | y = \log_2 x")
-log10 = unary("log10", lambda xp, x: xp.log10(x), lambda g, x: g / (x * _LN10), r"Decimal logarithm. | y = \log_{10} x")
-log1p = unary("log1p", lambda xp, x: xp.log1p(x), lambda g, x: g / (x + 1), r"Logarithm of one more, exact near 0. | y = \ln(1 + x)")
-sqrt = unary("sqrt", lambda xp, x: xp.sqrt(x), lambda g, y: g / (2 * y), r"Square root. | y = \sqrt x")
+exp = unary("exp", "exp", lambda g, y: g * y, "Exponential. | y = e^x")
+exp2 = unary("exp2", "exp2", lambda g, y: g * y * _LN2, "Power of two. | y = 2^x")
+expm1 = unary("expm1", "expm1", lambda g, y: g * (y + 1), "Exponential less one, exact near 0. | y = e^x - 1")
+log = unary("log", "log", lambda g, x: g / x, r"Natural logarithm. | y = \ln x")
+log2 = unary("log2", "log2", lambda g, x: g / (x * _LN2), r"Binary logarithm. | y = \log_2 x")
+log10 = unary("log10", "log10", lambda g, x: g / (x * _LN10), r"Decimal logarithm. | y = \log_{10} x")
+log1p = unary("log1p", "log1p", lambda g, x: g / (x + 1), r"Logarithm of one more, exact near 0. | y = \ln(1 + x)")
+sqrt = unary("sqrt", "sqrt", lambda g, y: g / (2 * y), r"Square root. | y = \sqrt x")
 rsqrt = unary("rsqrt", lambda xp, x: 1 / xp.sqrt(x), lambda g, y: -0.5 * g * y**3, r"One over the square root. | y = 1 / \sqrt x")
 reciprocal = unary("reciprocal", lambda xp, x: 1 / x, lambda g, y: -g * y * y, "One over. | y = 1 / x")
 abs = unary("abs", _absolute, lambda g, x: g * sign(x), "Absolute value. | y = |x|", integers=True)
-sign = unary("sign", lambda xp, x: xp.sign(x) if x.dtype.kind != "b" else x.copy(), _flat, r"Sign: -1, 0 or 1. | y = \mathrm{sign}(x)", integers=True)
-sin = unary("sin", lambda xp, x: xp.sin(x), lambda g, x: g * cos(x), r"Sine. | y = \sin x")
-cos = unary("cos", lambda xp, x: xp.cos(x), lambda g, x: -g * sin(x), r"Cosine. | y = \cos x")
-tan = unary("tan", lambda xp, x: xp.tan(x), lambda g, y: g * (1 + y * y), r"Tangent. | y = \tan x")
-asin = unary("asin", lambda xp, x: xp.arcsin(x), lambda g, x: g * rsqrt(1 - x * x), r"Inverse sine. | y = \arcsin x")
-acos = unary("acos", lambda xp, x: xp.arccos(x), lambda g, x: -g * rsqrt(1 - x * x), r"Inverse cosine. | y = \arccos x")
-atan = unary("atan", lambda xp, x: xp.arctan(x), lambda g, x: g / (x * x + 1), r"Inverse tangent. | y = \arctan x")
-sinh = unary("sinh", lambda xp, x: xp.sinh(x), lambda g, x: g * cosh(x), r"Hyperbolic sine. | y = \sinh x")
-cosh = unary("cosh", lambda xp, x: xp.cosh(x), lambda g, x: g * sinh(x), r"Hyperbolic cosine. | y = \cosh x")
-tanh = unary("tanh", lambda xp, x: xp.tanh(x), lambda g, y: g * (1 - y * y), r"Hyperbolic tangent. | y = \tanh x")
-asinh = unary("asinh", lambda xp, x: xp.arcsinh(x), lambda g, x: g * rsqrt(x * x + 1), r"Inverse hyperbolic sine. | y = \mathrm{arsinh}\, x")
-acosh = unary("acosh", lambda xp, x: xp.arccosh(x), lambda g, x: g * rsqrt(x * x - 1), r"Inverse hyperbolic cosine. | y = \mathrm{arcosh}\, x", at="[1.3, 2.7]")
-atanh = unary("atanh", lambda xp, x: xp.arctanh(x), lambda g, x: g / (1 - x * x), r"Inverse hyperbolic tangent. | y = \mathrm{artanh}\, x")
+sign = unary("sign", _signs, _flat, r"Sign: -1, 0 or 1. | y = \mathrm{sign}(x)", integers=True)
+sin = unary("sin", "sin", lambda g, x: g * cos(x), r"Sine. | y = \sin x")
+cos = unary("cos", "cos", lambda g, x: -g * sin(x), r"Cosine. | y = \cos x")
+tan = unary("tan", "tan", lambda g, y: g * (1 + y * y), r"Tangent. | y = \tan x")
+asin = unary("asin", "arcsin", lambda g, x: g * rsqrt(1 - x * x), r"Inverse sine. | y = \arcsin x")
+acos = unary("acos", "arccos", lambda g, x: -g * rsqrt(1 - x * x), r"Inverse cosine. | y = \arccos x")
+atan = unary("atan", "arctan", lambda g, x: g / (x * x + 1), r"Inverse tangent. | y = \arctan x")
+sinh = unary("sinh", "sinh", lambda g, x: g * cosh(x), r"Hyperbolic sine. | y = \sinh x")
+cosh = unary("cosh", "cosh", lambda g, x: g * sinh(x), r"Hyperbolic cosine. | y = \cosh x")
+tanh = unary("tanh", "tanh", lambda g, y: g * (1 - y * y), r"Hyperbolic tangent. | y = \tanh x")
+asinh = unary("asinh", "arcsinh", lambda g, x: g * rsqrt(x * x + 1), r"Inverse hyperbolic sine. | y = \mathrm{arsinh}\, x")
+acosh = unary("acosh", "arccosh", lambda g, x: g * rsqrt(x * x - 1), r"Inverse hyperbolic cosine. | y = \mathrm{arcosh}\, x", at="[1.3, 2.7]")
+atanh = unary("atanh", "arctanh", lambda g, x: g / (1 - x * x), r"Inverse hyperbolic tangent. | y = \mathrm{artanh}\, x")
 sigmoid = unary("sigmoid", _sigmoid, lambda g, y: g * (1 - y) * y, "Logistic function. | y = 1 / (1 + e^{-x})")
 erf = unary("erf", _erf, lambda g, x: g * exp(-(x * x)) * _SLOPE, r"Error function. | y = \tfrac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt")
-erfc = unary("erfc", lambda xp, x: fill(erfc_kernel, xp, x), lambda g, x: g * exp(-(x * x)) * -_SLOPE, r"One less the error function, exact where that is near 1. | y = 1 - \mathrm{erf}(x)")
+erfc = unary("erfc", _erfc, lambda g, x: g * exp(-(x * x)) * -_SLOPE, r"One less the error function, exact where that is near 1. | y = 1 - \mathrm{erf}(x)")
 floor = unary("floor", _rounding("floor"), _flat, r"Round down. | y = \lfloor x \rfloor", integers=True)
 ceil = unary("ceil", _rounding("ceil"), _flat, r"Round up. | y = \lceil x \rceil", integers=True)
 trunc = unary("trunc", _rounding("trunc"), _flat, r"Round towards zero. | y = \mathrm{sign}(x) \lfloor |x| \rfloor", integers=True)
 frac = unary("frac", _fraction, lambda g: g, r"Fractional part. | y = x - \mathrm{trunc}(x)", integers=True)
-relu = unary("relu", _rectified, gate, r"Rectified linear unit. | y = \max(x, 0)", integers=True)
+relu = unary("relu", _rectified, lambda g, y: select(y <= 0, 0, g), r"Rectified linear unit. | y = \max(x, 0)", integers=True)
 
-mul = binary("mul", lambda xp, x, y: x * y, lambda g, y: g * y, lambda g, x: g * x, "Multiply. | z = x y", symbol="*", numbers="x y")
-true_divide = binary("true_divide", lambda xp, x, y: x / y, lambda g, y: g / y, lambda g, x, y: -g * (x / y / y), "Divide. | z = x / y", symbol="/", numbers="x y", integers=False, torch="DivBackward0")
-_div_floor = binary("_div_floor", _integer_division("div_floor_cpu", lambda xp, x, y: xp.floor_divide(x, y)), _flat, _flat, "", numbers="x y", torch="DivBackward2")
-_div_trunc = binary("_div_trunc", _integer_division("div_trunc_cpu", _truncated), _flat, _flat, "", numbers="x y", torch="DivBackward2")
-_floor_divide = binary("floor_divide", _integer_division("div_floor_cpu", lambda xp, x, y: xp.floor_divide(x, y)), _underivable, _underivable, "", symbol="//", numbers="x y")
-fmod = binary("fmod", _integer_division("fmod_cpu", lambda xp, x, y: xp.fmod(x, y)), lambda g: g, lambda g, x, y: -g * _div_trunc(x, y), r"Remainder with the sign of x. | z = x - y\, \mathrm{trunc}(x / y)", numbers="y", torch="FmodBackward1", with_number="FmodBackward0")
-remainder = binary("remainder", _integer_division("remainder_cpu", lambda xp, x, y: xp.remainder(x, y)), lambda g: g, lambda g, x, y: -g * _div_floor(x, y), r"Remainder with the sign of y. | z = x - y \lfloor x / y \rfloor", symbol="%", numbers="x y", torch="RemainderBackward1", with_number="RemainderBackward0")
-maximum = binary("maximum", lambda xp, x, y: xp.maximum(x, y), lambda g, x, y: _winner(g, x, y, x < y), lambda g, x, y: _winner(g, x, y, y < x), r"The larger; NaN wins; equals share the gradient. | z = \max(x, y)")
-minimum = binary("minimum", lambda xp, x, y: xp.minimum(x, y), lambda g, x, y: _winner(g, x, y, x > y), lambda g, x, y: _winner(g, x, y, y > x), r"The smaller; NaN wins; equals share the gradient. | z = \min(x, y)")
-atan2 = binary("atan2", lambda xp, x, y: xp.arctan2(x, y), lambda g, x, y: g * y * _inverse(x * x + y * y), lambda g, x, y: -g * x * _inverse(x * x + y * y), r"Angle of the point (y, x). | z = \arctan(x / y)", integers=False)
+mul = binary("mul", lambda xp, x, y: x * y, lambda g, y: g * y, lambda g, x: g * x, "Multiply. | z = x y", numbers="x * y")
+true_divide = binary("true_divide", lambda xp, x, y: x / y, lambda g, y: g / y, lambda g, x, y: -g * (x / y / y), "Divide. | z = x / y", numbers="x / y", integers=False, torch="DivBackward0")
+_floor_divide = binary("floor_divide", _floored, _underivable, _underivable, "", numbers="x // y")
+_div_floor = binary("div", _floored, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
+_div_trunc = binary("div", _truncated, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
+fmod = binary("fmod", _whole("fmod", "fmod"), lambda g: g, lambda g, x, y: -g * _div_trunc(x, y), r"Remainder with the sign of x. | z = x - y\, \mathrm{trunc}(x / y)", numbers="y", torch="FmodBackward1")
+remainder = binary("remainder", _whole("remainder", "remainder"), lambda g: g, lambda g, x, y: -g * _div_floor(x, y), r"Remainder with the sign of y. | z = x - y \lfloor x / y \rfloor", numbers="x % y", torch="RemainderBackward1")
+maximum = binary("maximum", "maximum", lambda g, x, y: _winner(g, x, y, x < y), lambda g, x, y: _winner(g, x, y, y < x), r"The larger; NaN wins; equals share the gradient. | z = \max(x, y)")
+minimum = binary("minimum", "minimum", lambda g, x, y: _winner(g, x, y, x > y), lambda g, x, y: _winner(g, x, y, y > x), r"The smaller; NaN wins; equals share the gradient. | z = \min(x, y)")
+atan2 = binary("atan2", "arctan2", lambda g, x, y: g * y * _inverse(x * x + y * y), lambda g, x, y: -g * x * _inverse(x * x + y * y), r"Angle of the point (y, x). | z = \arctan(x / y)", integers=False)
 hypot = binary("hypot", _hypotenuse, lambda g, x, z: g * (x / z), lambda g, y, z: g * (y / z), r"Length of the hypotenuse. | z = \sqrt{x^2 + y^2}")
 # fmt: on
 
@@ -214,7 +223,6 @@ class Sub(Binary):
 
 @op
 class Rsub(Binary):
-    name = "RsubBackward1"
     by_x, by_y = staticmethod(lambda g: -g), staticmethod(lambda g: g)
     value = staticmethod(lambda xp, x, y: Sub.value(xp, y, x))
 
@@ -287,7 +295,10 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     x, y = operands(input, other, _RSUB)
     if x is not input or y is not other:
         _refuse_bools(input, other)
-    return Rsub()(x, y)
+    node = Rsub()
+    if not is_array(other):
+        node.name = "RsubBackward1"
+    return node(x, y)
 
 
 def _scaled(x: Any, y: Any, alpha: Any, takes: Takes) -> Any:
@@ -356,107 +367,6 @@ def floor_divide(input: Any, other: Any) -> Any:
     return _floor_divide(input, other)
 
 
-# ── powers ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _power_of_integers(xp: Any, x: Array, y: Array) -> Array:
-    if x.dtype.kind == "b":
-        raise not_implemented("pow", x, "Write x.int() first.")
-    if y.dtype.kind == "u" or not (y < 0).any():
-        return xp.power(x, y)
-    # 1 / x^-y is an integer for x = 1 and -1 only.
-    inverse = xp.where(xp.abs(x) == 1, xp.power(x, y & 1), 0)
-    return xp.where(y < 0, inverse, xp.power(x, xp.maximum(y, 0)))
-
-
-@op
-class Pow(Binary):
-    """The exponent may be a tensor; 0^0 is 1, and its derivative is 0."""
-
-    name = "PowBackward1"
-    with_number = "PowBackward0"
-    x_keeps = ("x", "y")
-    y_keeps = ("x", "y", "z")
-    # The exponents of which a power is cheaper than by way of the logarithm.
-    cheap: ClassVar = {
-        -2: lambda xp, x: 1 / (x * x),
-        -1: lambda xp, x: 1 / x,
-        -0.5: lambda xp, x: 1 / xp.sqrt(x),
-        0.5: lambda xp, x: xp.sqrt(x),
-        2: lambda xp, x: x * x,
-        3: lambda xp, x: x * x * x,
-    }
-
-    @staticmethod
-    def value(xp: Any, x: Any, y: Any) -> Array:
-        if isinstance(y, (int, float)) and x.dtype.kind == "f":
-            return Pow.cheap.get(y, lambda xp, x: xp.power(x, y))(xp, x)
-        a, b = xp.asarray(x), xp.asarray(y)
-        return xp.power(x, y) if "f" in (a.dtype.kind, b.dtype.kind) else _power_of_integers(xp, a, b)
-
-    @staticmethod
-    def by_x(g: Any, x: Any, y: Any) -> Any:
-        if isinstance(y, (int, float)):
-            return zeros_like(g) if y == 0 else g * (y * pow(x, y - 1))
-        return select(y == 0, 0, g * (y * pow(x, y - 1)))
-
-    @staticmethod
-    def by_y(g: Any, x: Any, y: Any, z: Any) -> Any:
-        log_x = log(x) if is_array(x) else math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
-        return select((x == 0) & (y >= 0), 0, g * (z * log_x))
-
-
-_POW = Takes("pow", input=True, symbol="** or pow()", second="exponent")
-
-
-def pow(input: Any, exponent: Any) -> Any:
-    """Raise to a power.
-
-    .. math:: z = x^y
-
-    Shape:
-        ``(*), (*) -> (*)``, broadcast
-
-    Raises:
-        RuntimeError: integers to a negative integer power.
-
-    >>> import tinyconv as tc
-    >>> x = tc.tensor([1., 2.], requires_grad=True)
-    >>> (x ** 3).sum().backward()
-    >>> x.grad
-    tensor([ 3., 12.])
-    """
-    x, y = operands(input, exponent, _POW)
-    if not is_array(exponent) and isinstance(x, Variable) and x.array.dtype.kind in "iu":
-        if exponent < 0:
-            raise RuntimeError(
-                "Integers to negative integer powers are not allowed.\n"
-                "Write x.float() ** exponent."
-            )
-        fitting(exponent, dtype_of(x))
-    node = Pow()
-    if not is_array(input):
-        node.name = "PowBackward2"
-    return node(x, y)
-
-
-def square(input: Any) -> Any:
-    """Square.
-
-    .. math:: y = x^2
-
-    Shape:
-        ``(*) -> (*)``
-
-    >>> import tinyconv as tc
-    >>> x = tc.tensor([1., 2.], requires_grad=True)
-    >>> x.square().sum().backward()
-    >>> x.grad
-    tensor([2., 4.])
-    """
-    return pow(input, 2)
-
-
 # ── the same values ───────────────────────────────────────────────────────────────────────────
 
 
@@ -516,10 +426,10 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
 
 # ── in place ──────────────────────────────────────────────────────────────────────────────────
 
-add_, sub_, mul_, div_, pow_ = map(inplace, (add, sub, mul, div, pow))
+add_, sub_, mul_, div_, neg_ = map(inplace, (add, sub, mul, div, neg))
 floor_divide_, fmod_, remainder_ = map(inplace, (floor_divide, fmod, remainder))
-abs_, neg_, exp_, log_, sqrt_, rsqrt_ = map(inplace, (abs, neg, exp, log, sqrt, rsqrt))
-square_, reciprocal_, sin_, cos_, tan_ = map(inplace, (square, reciprocal, sin, cos, tan))
+abs_, exp_, log_, sqrt_, rsqrt_ = map(inplace, (abs, exp, log, sqrt, rsqrt))
+reciprocal_, sin_, cos_, tan_ = map(inplace, (reciprocal, sin, cos, tan))
 tanh_, sigmoid_, relu_, erf_, sign_ = map(inplace, (tanh, sigmoid, relu, erf, sign))
 floor_, ceil_, round_, trunc_, frac_ = map(inplace, (floor, ceil, round, trunc, frac))
 exp2_, expm1_, log2_, log10_, log1p_ = map(inplace, (exp2, expm1, log2, log10, log1p))

@@ -13,7 +13,7 @@ from ..shapes import Shape, broadcast, wrap_dim
 from ._common import Select, cast, dtype_of, fitting, ndim_of, shape_of
 from .subscript import Index
 from .take import Take
-from .views import GetItem, PutItem, expand, flatten
+from .views import GetItem, PutItem, expand, flatten, named
 
 # ── gather and its transpose ──────────────────────────────────────────────────────────────────
 
@@ -27,9 +27,9 @@ class Gather(Function):
     def forward(self, x: Array, index: Array) -> Array:
         self.source = x.shape
         self.save(None, index)
-        if not x.ndim or not index.ndim:
-            return x.reshape(-1)[index.reshape(-1)].reshape(index.shape)
-        return x[_places(self.xp, index, self.dim)]
+        if not index.size:
+            return self.xp.empty(index.shape, x.dtype)
+        return _line(x)[_places(self.xp, index, self.dim)].reshape(index.shape)
 
     def backward(self, g: Any) -> Any:
         _, index = self.saved
@@ -46,10 +46,8 @@ class ScatterAdd(Function):
     def forward(self, g: Array, index: Array) -> Array:
         self.save(None, index)
         out = self.xp.zeros(self.shape, g.dtype)
-        if not out.ndim or not index.ndim:
-            self.xp.add.at(out.reshape(-1), index.reshape(-1), g.reshape(-1))
-        else:
-            self.xp.add.at(out, _places(self.xp, index, self.dim), g)
+        if index.size:
+            self.xp.add.at(_line(out), _places(self.xp, index, self.dim), _line(g))
         return out
 
     def backward(self, g: Any) -> Any:
@@ -67,13 +65,10 @@ class Scatter(Function):
         self.save(None, None, index)
         self.src_shape = getattr(src, "shape", ())
         out = x.copy()
-        if self.src_shape:
-            src = src[tuple(slice(n) for n in index.shape)]
-        if not out.ndim or not index.ndim:
-            if index.size:
-                out.reshape(-1)[index.reshape(-1)] = src
-        else:
-            out[_places(self.xp, index, self.dim)] = src
+        if index.size:
+            if self.src_shape:
+                src = src[tuple(slice(n) for n in index.shape)]
+            _line(out)[_places(self.xp, index, self.dim)] = src
         return out
 
     def backward(self, g: Any) -> Any:
@@ -87,8 +82,14 @@ class Scatter(Function):
         return gx, gsrc, None
 
 
+def _line(x: Array) -> Array:
+    """A scalar as a vector of one."""
+    return x if x.ndim else x.reshape(1)
+
+
 def _places(xp: Any, index: Array, dim: int) -> tuple[Array, ...]:
     """The coordinates that ``index`` along ``dim`` stands for."""
+    index = _line(index)
     grids = xp.ogrid[tuple(slice(n) for n in index.shape)]
     return tuple(index if d == dim else grids[d] for d in range(index.ndim))
 
@@ -98,12 +99,12 @@ def _places(xp: Any, index: Array, dim: int) -> tuple[Array, ...]:
 
 def _check_index(x: Any, dim: int, index: Any, name: str) -> None:
     """Refuse an index of a wrong type, or one that points outside."""
+    if not index.array.size:
+        return
     if dtype_of(index).name not in ("int64", "int32"):
         raise DTypeError(
             f"{name}(): Expected dtype int32/int64 for index", f"It is {dtype_of(index).name}: write index.long()."
         )
-    if not index.array.size:
-        return
     if (ndim_of(x) or 1) != (ndim_of(index) or 1):
         what = "input" if name == "gather" else "self"
         raise ShapeError(f"Index tensor must have the same number of dimensions as {what} tensor")
@@ -113,9 +114,9 @@ def _check_bounds(x: Any, dim: int, index: Any) -> None:
     i, size = index.array, shape_of(x)[dim] if shape_of(x) else 1
     bad = (i < 0) | (i >= size)
     if bad.any():
-        raise RangeError(
-            f"index {int(i[bad].ravel()[0])} is out of bounds for dimension {dim} with size {size}",
-            f"Indices must lie in [0, {size}).",
+        raise RuntimeError(  # not an IndexError, in torch
+            f"index {int(i[bad].ravel()[0])} is out of bounds for dimension {dim} with size {size}\n"
+            f"Indices must lie in [0, {size})."
         )
 
 
@@ -152,7 +153,7 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
         ``(*), index -> index``
 
     Raises:
-        RangeError: an index lies outside. ShapeError: the numbers of dimensions differ.
+        RuntimeError: an index lies outside. ShapeError: the numbers of dimensions differ.
 
     >>> import tinyconv as tc
     >>> x = tc.tensor([[1., 2.], [3., 4.]], requires_grad=True)
@@ -201,7 +202,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     both[d] = shape_of(input)[d]
     x = expand(input, *both)
     both[d] = shape_of(indices)[d]
-    return gather(x, d, expand(indices, *both))
+    i = indices.array
+    return gather(x, d, expand(indices.wrap(i + shape_of(input)[d] * (i < 0)), *both))
 
 
 def scatter(
@@ -233,7 +235,7 @@ def scatter(
     if reduce is not None:
         raise ArgumentError(f"reduce argument must be 'add' here, got {reduce!r}")
     _check_scatter(input, d, index, src, "scatter")
-    return Scatter(d)(input, src, index)
+    return named(Scatter(d)(input, src, index), f"ScatterBackward{int(not isinstance(src, Variable))}")
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -250,7 +252,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     if not index.array.size:
         return input.clone()
     part = GetItem(tuple(slice(n) for n in shape_of(index)))(src) if shape_of(index) and shape_of(src) else src
-    return _named(input + ScatterAdd(d, shape_of(input))(part, index), "ScatterAddBackward0")
+    return named(input + ScatterAdd(d, shape_of(input))(part, index), "ScatterAddBackward0")
 
 
 scatter_, scatter_add_ = inplace(scatter), inplace(scatter_add)
@@ -281,8 +283,8 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     if ((i < 0) | (i >= size)).any():
         raise RangeError("index out of range in self", f"Indices must lie in [0, {size}).")
     if not shape_of(input):
-        return _named(input.clone(), "IndexSelectBackward0")
-    return _named(Take(d, i)(input), "IndexSelectBackward0")
+        return named(input.clone(), "IndexSelectBackward0")
+    return named(Take(d, i)(input), "IndexSelectBackward0")
 
 
 # ── masks ─────────────────────────────────────────────────────────────────────────────────────
@@ -307,6 +309,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         )
     broadcast(shape_of(input), shape_of(mask))
     target = dtype_of(input)
+    name = f"MaskedFillBackward{int(isinstance(value, Variable))}"
     if not isinstance(value, Variable):
         if isinstance(value, float) and target.rank == 1:
             raise DTypeError(
@@ -315,11 +318,11 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         value = input.wrap(XP[type(input.array)].asarray(fitting(value, target), target.numpy))
     elif ndim_of(value):
         raise ShapeError(
-            "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{ndim_of(value)} dimension(s).",
             "Write where(mask, value, x).",
         )
-    return _named(Select()(mask, cast(value, target.numpy), input), "MaskedFillBackward0")
+    return named(Select()(mask, cast(value, target.numpy), input), name)
 
 
 masked_fill_ = inplace(masked_fill)
@@ -343,7 +346,7 @@ def masked_select(input: Any, mask: Any) -> Any:
         )
     shape = broadcast(shape_of(input), shape_of(mask)) or (1,)
     places = XP[type(mask.array)].broadcast_to(mask.array, shape).nonzero()
-    return _named(Index(places, True)(expand(input, *shape)), "MaskedSelectBackward0")
+    return named(Index(places, True)(expand(input, *shape)), "MaskedSelectBackward0")
 
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
@@ -360,10 +363,3 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
         return tuple(input.wrap(i) for i in (a if a.ndim else a.reshape(1)).nonzero())
     rows = a.nonzero() if a.ndim else ()
     return input.wrap(xp.stack(rows, 1) if rows else xp.empty((int(bool(a)), 0), "int64"))
-
-
-def _named(x: Any, name: str) -> Any:
-    """Let the node bear the name torch gives the whole operation."""
-    if x.node is not None:
-        x.node.name = name
-    return x

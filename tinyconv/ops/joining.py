@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array
-from ..errors import ShapeError
-from ..shapes import Ints, wrap_dim, wrap_dims
-from ._common import cast, ndim_of, result_dtype, shape_of
-from .views import _sizes, expand, flatten, narrow, reshape
+from ..autograd.variable import Variable
+from ..backend import XP, Array
+from ..errors import DTypeError, RangeError, ShapeError
+from ..shapes import Ints, is_int, wrap_dim, wrap_dims
+from ._common import SumTo, cast, is_array, ndim_of, result_dtype, shape_of
+from .take import Take
+from .views import Reshape, _sizes, flatten, named, narrow, reshape
 
 
 @op
@@ -46,7 +48,10 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """
     xs = list(tensors)
     if not xs:
-        raise ValueError("expected a non-empty list of Tensors")
+        raise ValueError("tinyconv.cat(): expected a non-empty list of Tensors")
+    for i, x in enumerate(xs):
+        if not is_array(x):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
     target = result_dtype(*xs).numpy
     xs = [cast(x, target) for x in xs]
     filled = [x for x in xs if shape_of(x) != (0,)] or xs  # torch skips empty vectors
@@ -109,12 +114,16 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 def hstack(tensors: Sequence[Any]) -> Any:
     """Join along the second dimension (the first of vectors)."""
+    if not tensors:
+        raise ShapeError("hstack expects a non-empty TensorList")
     xs = [reshape(x, 1) if not ndim_of(x) else x for x in tensors]
     return cat(xs, 0 if ndim_of(xs[0]) == 1 else 1)
 
 
 def vstack(tensors: Sequence[Any]) -> Any:
     """Join along the first dimension; vectors become rows."""
+    if not tensors:
+        raise ShapeError("vstack expects a non-empty TensorList")
     return cat([reshape(x, 1, -1) if ndim_of(x) < 2 else x for x in tensors], 0)
 
 
@@ -132,50 +141,66 @@ class Flip(Function):
         return (Flip(self.dims)(g),)
 
 
-def flip(x: Any, *dims: Any) -> Any:
+def flip(input: Any, *axes: Any, dims: Any = None) -> Any:
     """Reverse the order along dimensions.
 
     >>> import tinyconv as tc
     >>> tc.tensor([1, 2, 3]).flip(0)
     tensor([3, 2, 1])
     """
-    chosen = _sizes(dims)
-    return Flip(wrap_dims(chosen, ndim_of(x)) if chosen else ())(x)
+    chosen = _sizes(axes, dims)
+    return Flip(wrap_dims(chosen, ndim_of(input)) if chosen else ())(input)
 
 
 @op
 class Roll(Function):
+    """``dims`` of None: as if the elements lay in one dimension."""
+
     shifts: Ints
-    dims: Ints
+    dims: Ints | None
 
     def forward(self, x: Array) -> Array:
-        return self.xp.roll(x, self.shifts, self.dims)
+        return self.xp.roll(x, self.shifts if self.dims is not None else self.shifts[0], self.dims)
 
     def backward(self, g: Any) -> Any:
         return (Roll(tuple(-s for s in self.shifts), self.dims)(g),)
 
 
-def roll(x: Any, shifts: Any, dims: Any = None) -> Any:
-    """Shift along dimensions; what leaves at the end comes back at the start.
+def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
+    """Shift along dimensions (without ``dims``, through all elements); what leaves at the end comes back in front.
 
     >>> import tinyconv as tc
     >>> tc.arange(5).roll(2)
     tensor([3, 4, 0, 1, 2])
     """
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    steps = (int(shifts),) if is_int(shifts) else tuple(shifts)
+    along = () if dims is None else (int(dims),) if is_int(dims) else tuple(dims)
     if not steps:
         raise ShapeError("`shifts` required")
-    if dims is None or dims == ():
-        if len(steps) != 1:
-            raise ShapeError(f"shifts and dimensions must align. shifts: {len(steps)}, dims:0")
-        return reshape(Roll(steps, (0,))(flatten(x)), shape_of(x))
-    along = (dims,) if isinstance(dims, int) else tuple(dims)
+    if not along and len(steps) == 1:
+        return Roll(steps, None)(input)
     if len(along) != len(steps):
         raise ShapeError(f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(along)}")
-    return Roll(steps, tuple(wrap_dim(d, ndim_of(x)) for d in along))(x)
+    if not ndim_of(input):
+        raise RangeError(f"Dimension specified as {along[0]} but tensor has no dimensions")
+    return Roll(steps, tuple(wrap_dim(d, ndim_of(input)) for d in along))(input)
 
 
-def repeat(x: Any, *sizes: Any) -> Any:
+@op
+class Repeat(Function):
+    times: Ints
+
+    def forward(self, x: Array) -> Array:
+        self.source = x.shape
+        return self.xp.tile(x, self.times)
+
+    def backward(self, g: Any) -> Any:
+        sizes = (1,) * (len(self.times) - len(self.source)) + self.source
+        copies = Reshape(tuple(n for pair in zip(self.times, sizes, strict=True) for n in pair))(g)
+        return (Reshape(self.source)(SumTo(tuple(n for size in sizes for n in (1, size)))(copies)),)
+
+
+def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
     """Repeat the whole tensor ``sizes[d]`` times along each dimension, with a copy.
 
     >>> import tinyconv as tc
@@ -184,36 +209,57 @@ def repeat(x: Any, *sizes: Any) -> Any:
     >>> x.grad
     tensor([3., 3.])
     """
-    times = _sizes(sizes)
-    lead = len(times) - ndim_of(x)
-    if lead < 0:
+    times = _sizes(sizes, repeats)
+    if len(times) < ndim_of(input):
         raise ShapeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
+            f"The tensor has {ndim_of(input)} dimensions: give as many counts.",
         )
-    shape = (1,) * lead + shape_of(x)
-    pairs = [n for t, s in zip(times, shape, strict=True) for n in (t, s)]
-    spaced = reshape(x, [n for s in shape for n in (1, s)])
-    return _named_clone(reshape(expand(spaced, *pairs), [t * s for t, s in zip(times, shape, strict=True)]))
+    if any(t < 0 for t in times):
+        raise ShapeError(f"Trying to create tensor with negative dimension {min(times)}: {list(times)}")
+    return Repeat(times)(input)
 
 
-def _named_clone(x: Any) -> Any:
-    return x if getattr(x, "base", None) is None else x.clone()  # repeat() never returns a view
-
-
-def tile(x: Any, *dims: Any) -> Any:
+def tile(input: Any, *counts: Any, dims: Any = None) -> Any:
     """:func:`repeat`, with missing leading counts taken as one."""
-    times = _sizes(dims)
-    return repeat(x, (1,) * (ndim_of(x) - len(times)) + times)
+    times = _sizes(counts, dims)
+    return repeat(input, (1,) * (ndim_of(input) - len(times)) + times)
 
 
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Any:
-    """Repeat each element (or slice of ``dim``) ``repeats`` times."""
+def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
+    """Repeat each element (or slice of ``dim``) ``repeats`` times: one number, or a tensor of one for each.
+
+    With one tensor alone: its indices, each as often as it says.
+
+    >>> import tinyconv as tc
+    >>> tc.tensor([1, 2]).repeat_interleave(2)
+    tensor([1, 1, 2, 2])
+    >>> tc.repeat_interleave(tc.tensor([1, 2]))
+    tensor([0, 1, 1])
+    """
+    if repeats is None:
+        return input.wrap(_each(input.array, input.array.size))
     if dim is None:
-        x, dim = flatten(x), 0
-    d = wrap_dim(dim, ndim_of(x))
-    counts = repeats.tolist() if hasattr(repeats, "tolist") else repeats
-    n = shape_of(x)[d]
-    each = [counts] * n if isinstance(counts, int) else counts
-    return x[(slice(None),) * d + ([i for i, c in enumerate(each) for _ in range(c)],)]
+        input, dim = flatten(input), 0
+    d = wrap_dim(dim, ndim_of(input))
+    n = shape_of(input)[d] if shape_of(input) else 1
+    counts = repeats.array if isinstance(repeats, Variable) else XP[type(input.array)].asarray(repeats)
+    if counts.ndim > 1:
+        raise ShapeError("repeats must be 0-dim or 1-dim tensor")
+    if counts.dtype.kind not in "iu":
+        raise DTypeError("repeats must be int32/int64 tensor".replace("int32/int64", "of integers"), "Write repeats.long().")
+    if counts.size and counts.min() < 0:
+        raise ShapeError("repeats can not be negative")
+    if counts.size not in (1, n):
+        raise ShapeError(
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = {counts.size} and "
+            f"input.size({d}) = {n}"
+        )
+    places = _each(counts.reshape(-1), n)
+    return named(Take(d, places)(input), "IndexSelectBackward0" if isinstance(repeats, Variable) else "ViewBackward0")
 
 
+def _each(counts: Array, n: int) -> Array:
+    """The indices 0 to n - 1, each as often as it is counted."""
+    xp = XP[type(counts)]
+    return xp.repeat(xp.arange(n), counts)

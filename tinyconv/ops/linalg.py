@@ -5,47 +5,51 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import Function, op, type_name
 from ..backend import Array
 from ..errors import DTypeError, ShapeError
 from ..shapes import broadcast
-from ._common import dtype_of, ndim_of, shape_of, unbroadcast
+from ._common import dtype_of, ndim_of, not_implemented, shape_of, unbroadcast
 from .elementwise import add, mul
 from .reduce import sum
-from .views import diagonal, expand, permute, reshape, squeeze, transpose, unsqueeze
+from .views import diagonal, expand, named, permute, reshape, squeeze, transpose, unsqueeze
+
+# What torch's messages call the types here.
+C_NAMES = {"float16": "c10::Half", "float32": "float", "float64": "double", "bool": "bool", "uint8": "unsigned char",
+           "int8": "signed char", "int16": "short", "int32": "int", "int64": "long long"}  # fmt: skip
 
 
 def _same_dtype(x: Any, y: Any, name: str) -> None:
     a, b = dtype_of(x), dtype_of(y)
     if a is not b:
         raise DTypeError(
-            f"expected m1 and m2 to have the same dtype, but got: {_cname(a)} != {_cname(b)}",
-            f"{name} does not convert: write y.to({a}), or x.to({b}). NumPy's floats are float64: .float() makes "
+            f"expected m1 and m2 to have the same dtype, but got: {C_NAMES[a.name]} != {C_NAMES[b.name]}",
+            f"{name}() does not convert: write y.to({a}), or x.to({b}). NumPy's floats are float64: .float() makes "
             "them the default float32.",
         )
-
-
-def _cname(d: Any) -> str:
-    return {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long long",
-            "int32": "int"}.get(d.name, d.name)  # fmt: skip
+    if a.rank == 0:
+        raise not_implemented(f"{name}_impl_cpu_", x.array, "Write x.float() first.")
 
 
 @op
 class Mm(Function):
-    """(..., n, k) @ (..., k, m), leading dimensions equal or broadcast."""
+    """``(..., n, k) @ (..., k, m)``, leading dimensions broadcast."""
 
     def forward(self, x: Array, y: Array) -> Array:
         want_x, want_y = self.needs
+        self.shapes = x.shape, y.shape
         self.save(x if want_y else None, y if want_x else None)
+        if x.dtype.char == "e":  # the sum needs more digits than the result
+            return (x.astype("float32") @ y.astype("float32")).astype("float16")
         return x @ y
 
     def backward(self, g: Any) -> Any:
         x, y = self.saved
         gx = gy = None
         if self.needs[0]:
-            gx = g @ transpose(y, -2, -1)
+            gx = unbroadcast(Mm()(g, transpose(y, -2, -1)), self.shapes[0])
         if self.needs[1]:
-            gy = transpose(x, -2, -1) @ g
+            gy = unbroadcast(Mm()(transpose(x, -2, -1), g), self.shapes[1])
         return gx, gy
 
 
@@ -56,12 +60,24 @@ class Bmm(Mm):
 
 @op
 class Dot(Mm):
+    """``(n) @ (n)``."""
+
     def backward(self, g: Any) -> Any:
         x, y = self.saved
         return g * y if self.needs[0] else None, g * x if self.needs[1] else None
 
 
-def mm(x: Any, y: Any) -> Any:
+@op
+class Mv(Mm):
+    """``(n, k) @ (k)``."""
+
+    def backward(self, g: Any) -> Any:
+        x, y = self.saved
+        gx = unsqueeze(g, 1) * y if self.needs[0] else None
+        return gx, Mv()(transpose(x, 0, 1), g) if self.needs[1] else None
+
+
+def mm(input: Any, mat2: Any) -> Any:
     """Matrix product.
 
     Shape:
@@ -77,84 +93,113 @@ def mm(x: Any, y: Any) -> Any:
     tensor([[0., 1., 2.],
             [0., 1., 2.]])
     """
-    for i, v in enumerate((x, y)):
+    for name, v in (("self", input), ("mat2", mat2)):
         if ndim_of(v) != 2:
-            raise ShapeError("self must be a matrix" if i == 0 else "mat2 must be a matrix", "Write matmul() for other shapes.")
-    (n, k), (k2, m) = shape_of(x), shape_of(y)
+            raise ShapeError(f"{name} must be a matrix", "Write matmul() for other shapes.")
+    (n, k), (k2, m) = shape_of(input), shape_of(mat2)
     if k != k2:
         raise ShapeError(
             f"mat1 and mat2 shapes cannot be multiplied ({n}x{k} and {k2}x{m})",
             f"The second size of the left ({k}) must equal the first of the right ({k2}).",
         )
-    _same_dtype(x, y, "mm()")
-    return Mm()(x, y)
+    _same_dtype(input, mat2, "mm")
+    return Mm()(input, mat2)
 
 
-def bmm(x: Any, y: Any) -> Any:
+def bmm(input: Any, mat2: Any) -> Any:
     """Product of corresponding matrices of two batches.
 
     Shape:
         ``(b, n, k), (b, k, m) -> (b, n, m)``
+
+    >>> import tinyconv as tc
+    >>> tc.bmm(tc.ones(4, 2, 3), tc.ones(4, 3, 5)).shape
+    tinyconv.Size([4, 2, 5])
     """
-    for i, v in enumerate((x, y)):
+    for i, v in enumerate((input, mat2)):
         if ndim_of(v) != 3:
-            raise ShapeError(f"batch{i + 1} must be a 3D tensor")
-    (b, _, k), (b2, k2, m) = shape_of(x), shape_of(y)
+            raise ShapeError(f"batch{i + 1} must be a 3D tensor", "Write matmul() for other shapes.")
+    (b, _, k), (b2, k2, m) = shape_of(input), shape_of(mat2)
     if b != b2 or k != k2:
-        raise ShapeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{b}, {k}] but got: [{b2}, {k2}]."
-        )
-    _same_dtype(x, y, "bmm()")
-    return Bmm()(x, y)
+        raise _batches_differ(b, k, b2, k2)
+    _same_dtype(input, mat2, "bmm")
+    return Bmm()(input, mat2)
 
 
-def dot(x: Any, y: Any) -> Any:
+def _batches_differ(b: int, k: int, b2: int, k2: int) -> ShapeError:
+    return ShapeError(
+        f"Expected size for first two dimensions of batch2 tensor to be: [{b}, {k}] but got: [{b2}, {k2}].",
+        "Each matrix on the left needs one on the right, with as many rows as the left one has columns.",
+    )
+
+
+def dot(input: Any, tensor: Any) -> Any:
     """Scalar product of two vectors.
 
     Shape:
         ``(n), (n) -> ()``
+
+    >>> import tinyconv as tc
+    >>> tc.dot(tc.tensor([1., 2.]), tc.tensor([3., 4.]))
+    tensor(11.)
     """
-    if ndim_of(x) != 1 or ndim_of(y) != 1:
-        raise ShapeError(f"1D tensors expected, but got {ndim_of(x)}D and {ndim_of(y)}D tensors")
-    if shape_of(x) != shape_of(y):
-        raise ShapeError(
-            f"inconsistent tensor size, expected tensor [{shape_of(x)[0]}] and src [{shape_of(y)[0]}] to have the "
-            f"same number of elements, but got {shape_of(x)[0]} and {shape_of(y)[0]} elements respectively"
-        )
-    if dtype_of(x) is not dtype_of(y):
+    if ndim_of(input) != 1 or ndim_of(tensor) != 1:
+        raise ShapeError(f"1D tensors expected, but got {ndim_of(input)}D and {ndim_of(tensor)}D tensors")
+    if dtype_of(input) is not dtype_of(tensor):
         raise DTypeError(
-            f"dot : expected both vectors to have same dtype, but found {_cname(dtype_of(x)).title()} and "
-            f"{_cname(dtype_of(y)).title()}"
+            f"dot : expected both vectors to have same dtype, but found {type_name(input.array)} and "
+            f"{type_name(tensor.array)}",
+            f"Write y.to({dtype_of(input)}).",
         )
-    return Dot()(x, y)
+    if shape_of(input) != shape_of(tensor):
+        (n,), (m,) = shape_of(input), shape_of(tensor)
+        raise ShapeError(
+            f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, "
+            f"but got {n} and {m} elements respectively"
+        )
+    return Dot()(input, tensor)
 
 
-def mv(x: Any, vec: Any) -> Any:
+def mv(input: Any, vec: Any) -> Any:
     """Matrix times vector.
 
     Shape:
         ``(n, k), (k) -> (n)``
+
+    >>> import tinyconv as tc
+    >>> tc.mv(tc.ones(2, 3), tc.arange(3.))
+    tensor([3., 3.])
     """
-    if ndim_of(x) != 2 or ndim_of(vec) != 1:
-        raise ShapeError(f"vector + matrix @ vector expected, got {1}, {ndim_of(x)}, {ndim_of(vec)}")
-    if shape_of(x)[1] != shape_of(vec)[0]:
-        raise ShapeError(f"size mismatch, got input ({shape_of(x)[0]}), mat ({shape_of(x)[0]}x{shape_of(x)[1]}), vec ({shape_of(vec)[0]})")
-    return squeeze(mm(x, unsqueeze(vec, 1)), 1)
+    if ndim_of(input) != 2 or ndim_of(vec) != 1:
+        raise ShapeError(f"vector + matrix @ vector expected, got 1, {ndim_of(input)}, {ndim_of(vec)}")
+    (n, k), (k2,) = shape_of(input), shape_of(vec)
+    if k != k2:
+        raise ShapeError(
+            f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({k2})",
+            f"The columns of the matrix ({k}) must be as many as the elements of the vector ({k2}).",
+        )
+    _same_dtype(input, vec, "mv")
+    return Mv()(input, vec)
 
 
-def outer(x: Any, vec2: Any) -> Any:
+def outer(input: Any, vec2: Any) -> Any:
     """All products of two vectors.
 
     Shape:
         ``(n), (m) -> (n, m)``
+
+    >>> import tinyconv as tc
+    >>> tc.outer(tc.tensor([1, 2]), tc.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
     """
-    for name, v in (("self", x), ("vec2", vec2)):
+    for name, v in (("self", input), ("vec2", vec2)):
         if ndim_of(v) != 1:
             raise ShapeError(f"outer: Expected 1-D argument {name}, but got {ndim_of(v)}-D")
-    return mul(unsqueeze(x, 1), vec2)
+    return mul(unsqueeze(input, 1), vec2)
 
 
-def matmul(x: Any, y: Any) -> Any:
+def matmul(input: Any, other: Any) -> Any:
     """Product of vectors, matrices or batches of matrices, by their numbers of dimensions.
 
     Shape:
@@ -165,65 +210,55 @@ def matmul(x: Any, y: Any) -> Any:
     >>> tc.matmul(tc.ones(2, 3), tc.arange(3.))
     tensor([3., 3.])
     """
-    a, b = ndim_of(x), ndim_of(y)
+    a, b = ndim_of(input), ndim_of(other)
     if a == 0 or b == 0:
         raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D", "Write x * y.")
     if a == b == 1:
-        return dot(x, y)
+        return dot(input, other)
     if a == b == 2:
-        return mm(x, y)
+        return mm(input, other)
     if a == 2 and b == 1:
-        return mv(x, y)
+        return mv(input, other)
     if a == 1:
-        return squeeze(matmul(unsqueeze(x, 0), y), -2)
+        return squeeze(matmul(unsqueeze(input, 0), other), -2)
     if b == 1:
-        return squeeze(matmul(x, unsqueeze(y, 1)), -1)
-    sx, sy = shape_of(x), shape_of(y)
+        return squeeze(matmul(input, unsqueeze(other, 1)), -1)
+    (*lead, n, k), (*lead2, k2, m) = shape_of(input), shape_of(other)
     if b == 2:  # one large product instead of many small ones
-        if sx[-1] != sy[0]:
-            raise ShapeError(f"mat1 and mat2 shapes cannot be multiplied ({prod(sx[:-1])}x{sx[-1]} and {sy[0]}x{sy[1]})")
-        return reshape(mm(reshape(x, prod(sx[:-1]), sx[-1]), y), *sx[:-1], sy[1])
-    lead = broadcast(sx[:-2], sy[:-2])
-    if sx[-1] != sy[-2]:
-        raise ShapeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{prod(lead)}, {sx[-1]}] but got: "
-            f"[{prod(lead)}, {sy[-2]}]."
-        )
-    _same_dtype(x, y, "matmul()")
-    return _BatchMatmul()(x, y)
+        return reshape(mm(reshape(input, prod(lead) * n, k), other), *lead, n, m)
+    both = prod(broadcast(tuple(lead), tuple(lead2)))
+    if k != k2:
+        raise _batches_differ(both, k, both, k2)
+    _same_dtype(input, other, "bmm")
+    product = Mm()
+    product.name = "UnsafeViewBackward0"  # type: ignore[misc]  # what torch reshapes the product with
+    return product(input, other)
 
 
-@op
-class _BatchMatmul(Mm):
-    name = "UnsafeViewBackward0"
-
-    def forward(self, x: Array, y: Array) -> Array:
-        self.shapes = x.shape, y.shape
-        return super().forward(x, y)
-
-    def backward(self, g: Any) -> Any:
-        gx, gy = super().backward(g)
-        return (
-            None if gx is None else unbroadcast(gx, self.shapes[0]),
-            None if gy is None else unbroadcast(gy, self.shapes[1]),
-        )
-
-
-def rmatmul(x: Any, y: Any) -> Any:
-    """``y @ x``."""
-    return matmul(y, x)
+def rmatmul(input: Any, other: Any) -> Any:
+    """``other @ input``."""
+    return matmul(other, input)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """``beta input + alpha (mat1 @ mat2)``.
+    """A matrix product added to something.
+
+    .. math:: y = \\beta\\, input + \\alpha\\, mat1\\, mat2
 
     Shape:
         ``(n, m), (n, k), (k, m) -> (n, m)``, input broadcast
+
+    >>> import tinyconv as tc
+    >>> tc.addmm(tc.ones(2), tc.ones(2, 3), tc.ones(3, 2), alpha=2)
+    tensor([[7., 7.],
+            [7., 7.]])
     """
     product = mm(mat1, mat2)
     if alpha != 1:
         product = mul(product, alpha)
-    return product if beta == 0 else add(product, input if beta == 1 else mul(input, beta))
+    if beta == 0:  # NaN in the input does not count
+        return product
+    return named(add(product, input if beta == 1 else mul(input, beta)), "AddmmBackward0")
 
 
 # ── einsum ────────────────────────────────────────────────────────────────────────────────────

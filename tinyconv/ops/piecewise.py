@@ -266,4 +266,5 @@ def prelu(input: Any, weight: Any) -> Any:
     return _prelu(input, weight)
 
 
-leaky_relu_, hardtanh_, relu6_, threshold_ = map(in_place, (leaky_relu, hardtanh, relu6, threshold))
+leaky_relu_, hardtanh_ = in_place(leaky_relu), in_place(hardtanh)
+relu6_, threshold_ = in_place(relu6), in_place(threshold)

@@ -14,7 +14,9 @@ def _fill(x: Any, values: Array) -> Any:
     return copy_(x, x.wrap(backend_of(x.array).from_numpy(values)))
 
 
-def uniform_(x: Any, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **names: float) -> Any:
+def uniform_(
+    x: Any, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **names: float
+) -> Any:
     """Fill with numbers between ``from`` and ``to``, all equally likely."""
     low = names.pop("from", names.pop("a", from_))
     high = names.pop("b", to)
@@ -29,11 +31,17 @@ def normal_(x: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = Non
 def bernoulli_(x: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """Fill with ones, with probability ``p`` (a number or a tensor), and zeros."""
     source = generator or current()
-    ones = source.bernoulli_like(p.array) if isinstance(p, Variable) else source.bernoulli(p, x.array.shape)
+    ones = (
+        source.bernoulli_like(p.array)
+        if isinstance(p, Variable)
+        else source.bernoulli(p, x.array.shape)
+    )
     return _fill(x, ones.astype(x.array.dtype))
 
 
-def random_(x: Any, from_: int | None = None, to: int | None = None, *, generator: Any = None, **names: Any) -> Any:
+def random_(
+    x: Any, from_: int | None = None, to: int | None = None, *, generator: Any = None, **names: Any
+) -> Any:
     """Fill with integers from ``from`` to ``to - 1``; alone, over the range the dtype holds exactly."""
     low = names.pop("from", from_)
     if low is not None and to is None:

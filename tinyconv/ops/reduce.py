@@ -1,4 +1,4 @@
-"""Many elements to one: sums, means, spreads, products, norms. (Extrema have a file of their own.)"""
+"""Many elements to one: sums, means, products, norms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ..dtypes import to_dtype
 from ..errors import ArgumentError, DTypeError
 from ..shapes import Ints, Shape, is_int, wrap_dim, wrap_dims
 from ._common import cast, dtype_of, floating, ndim_of, select, shape_of, zeros_like
-from .elementwise import abs, exp, pow, sign
+from .elementwise import abs, exp, sign
+from .power import pow
 from .views import Reshape, expand, flatten, unsqueeze
 
 # ── what reductions share ─────────────────────────────────────────────────────────────────────
@@ -195,7 +196,9 @@ class _Reverse(Function):
         return (_Reverse(self.dim)(g),)
 
 
-def cumsum(input: Any, dim: int | None = None, *, dtype: Any = None, axis: int | None = None) -> Any:
+def cumsum(
+    input: Any, dim: int | None = None, *, dtype: Any = None, axis: int | None = None
+) -> Any:
     """Running sum along ``dim``.
 
     Shape:
@@ -209,120 +212,8 @@ def cumsum(input: Any, dim: int | None = None, *, dtype: Any = None, axis: int |
     """
     dim = axis if dim is None else dim
     if dim is None:
-        raise TypeError("cumsum() missing 1 required positional arguments: \"dim\"\nWrite cumsum(0).")
+        raise TypeError('cumsum() missing 1 required positional arguments: "dim"\nWrite cumsum(0).')
     return Cumsum(wrap_dim(dim, ndim_of(input)))(_summable(input, dtype))
-
-
-# ── spreads ───────────────────────────────────────────────────────────────────────────────────
-
-
-@op
-class Var(Reduction):
-    """Two passes: the mean, then the squares of what differs from it."""
-
-    dims: Ints
-    keepdim: bool
-    correction: float
-
-    def forward(self, x: Array) -> Array:
-        self.remember(x)
-        axes = {"axis": self.dims, "dtype": _wide(x)}
-        if self.needs[0]:
-            self.save(x)
-        centred = x - self.xp.sum(x, **axes, keepdims=True) / (self.count or math.nan)
-        squares = self.xp.sum(centred * centred, **axes, keepdims=self.keepdim)
-        return (squares / max(self.count - self.correction, 0)).astype(x.dtype, copy=False)
-
-    def backward(self, g: Any) -> Any:
-        (x,) = self.saved
-        freedom = self.count - self.correction
-        scale = 2 / freedom if freedom > 0 else math.inf
-        return (self.back(g) * scale * (x - mean(x, self.dims, True)),)
-
-
-@op
-class Std(Function):
-    """Square root of a variance, with gradient zero where it is zero."""
-
-    def forward(self, v: Array) -> Array:
-        y = self.xp.asarray(self.xp.sqrt(v))
-        self.save(y)
-        return y
-
-    def backward(self, g: Any) -> Any:
-        (y,) = self.saved
-        return (select(y == 0, 0, g / (2 * select(y == 0, 1, y))),)
-
-
-def var(
-    input: Any,
-    dim: Any = None,
-    unbiased: Any = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-    **names: Any,
-) -> Any:
-    """Variance: the sum of squared differences from the mean over ``n - correction``.
-
-    Args:
-        dim: a dimension or several; all unless given.
-        unbiased: the older way to say ``correction=1`` (True) or ``correction=0`` (False).
-        keepdim: keep them, with size one.
-        correction: 1 unless given.
-
-    >>> import tinyconv as tc
-    >>> tc.tensor([1., 2., 3.]).var()
-    tensor(1.)
-    """
-    return _var("var", input, dim, unbiased, keepdim, correction, names)
-
-
-def std(
-    input: Any,
-    dim: Any = None,
-    unbiased: Any = None,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-    **names: Any,
-) -> Any:
-    """Standard deviation: the square root of :func:`var`.
-
-    >>> import tinyconv as tc
-    >>> tc.tensor([1., 2., 3.]).std()
-    tensor(1.)
-    """
-    return Std()(_var("std", input, dim, unbiased, keepdim, correction, names))
-
-
-def _var(
-    name: str, x: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any, names: dict[str, Any]
-) -> Any:
-    if names:
-        dim, keepdim = numpy_names(dim, keepdim, names)
-    if isinstance(dim, bool):  # std(False)
-        dim, unbiased = None, dim
-    if correction is not None and unbiased is not None:
-        raise TypeError(
-            f"{name}() received an invalid combination of arguments - got unbiased and correction\n"
-            "correction alone says it all."
-        )
-    if correction is None:
-        correction = 0 if unbiased is False else 1
-    if not dtype_of(x).is_floating_point:
-        raise DTypeError(
-            "std and var only support floating point and complex dtypes", "Write x.float() first."
-        )
-    node = Var(dims_of(name, x, dim), keepdim, correction)
-    y = node(x)
-    if node.count <= correction:
-        warnings.warn(
-            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
-            "reduction factor (input numel divided by output numel).",
-            stacklevel=3,
-        )
-    return y
 
 
 # ── products ──────────────────────────────────────────────────────────────────────────────────
@@ -514,5 +405,7 @@ def logsumexp(input: Any, dim: Any = None, keepdim: bool = False, **names: Any) 
     if names:
         dim, keepdim = numpy_names(dim, keepdim, names)
     if dim is None:
-        raise TypeError('logsumexp() missing 1 required positional arguments: "dim"\nWrite logsumexp(0).')
+        raise TypeError(
+            'logsumexp() missing 1 required positional arguments: "dim"\nWrite logsumexp(0).'
+        )
     return LogSumExp(dims_of("logsumexp", input, dim), keepdim)(floating(input))

@@ -7,14 +7,13 @@ from typing import Any
 from ..errors import ShapeError
 from ..shapes import Shape
 from ._common import shape_of
-from .indexing import _named
-from .views import permute, reshape
+from .views import named, permute, reshape
 
 
 def _regroup(x: Any, parts: Shape, order: Shape, shape: Shape, name: str) -> Any:
     """Split dimensions, reorder them, join them again; always a copy."""
     y = reshape(permute(reshape(x, parts), order), shape)
-    return _named(y if y.base is None else y.clone(), f"{name}Backward0")
+    return named(y if y.base is None else y.clone(), f"{name}Backward0")
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:

@@ -9,8 +9,9 @@ from ..backend import XP, Array
 from ..errors import ShapeError
 from ..shapes import wrap_dim
 from ._common import ndim_of, shape_of
-from .indexing import Gather, _named
+from .indexing import Gather
 from .results import SortResult, TopkResult
+from .views import named
 
 
 @op
@@ -44,7 +45,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     """
     d = wrap_dim(dim, ndim_of(input))
     order = Order(d, descending)(input)
-    return SortResult(_named(Gather(d)(input, order), "SortBackward0"), order)
+    return SortResult(named(Gather(d)(input, order), "SortBackward0"), order)
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
@@ -76,7 +77,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     order = Order(d, largest)(input)
     if shape_of(input):
         order = order.wrap(order.array[(slice(None),) * d + (slice(k),)].copy())
-    return TopkResult(_named(Gather(d)(input, order), "TopkBackward0"), order)
+    return TopkResult(named(Gather(d)(input, order), "TopkBackward0"), order)
 
 
 def unique(

@@ -12,13 +12,13 @@ from .reduce import _wide
 
 
 @Kernel
-def add_slices(xp, g, index, out):  # type: ignore[no-untyped-def]  # compiled
+def add_slices(xp, g, index, out):
     """``out[a, index[i], b] += g[a, i, b]``."""
     xp.add.at(out, (slice(None), index), g)
 
 
 @add_slices.cpu
-def _add_slices(g, index, out):  # type: ignore[no-untyped-def]  # compiled
+def _add_slices(g, index, out):
     for a in prange(g.shape[0]):
         for i in range(g.shape[1]):
             for b in range(g.shape[2]):

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import RangeError, ShapeError
 from ..shapes import Ints, Shape, infer_size, is_int, wrap_dim
+from ..dtypes import dtype as DType
 from ._common import Expand, shape_of
 
 # ── reshape ───────────────────────────────────────────────────────────────────────────────────
@@ -27,22 +28,31 @@ class Reshape(Function):
         self.source = x.shape
         out = x.reshape(self.shape)
         self.view = out is x or bool(self.xp.may_share_memory(out, x)) or not out.size
-        if out is x:
-            out = x[...]
-        return out
+        if not self.view:
+            self.name = "UnsafeViewBackward0"  # type: ignore[misc]  # as torch calls the view of a copy
+        return x[...] if out is x else out
 
     def backward(self, g: Any) -> Any:
         return (Reshape(self.source)(g),)
 
 
-def _sizes(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
-    if len(args) == 1 and isinstance(args[0], Sequence):
+def _sizes(args: tuple[Any, ...], named: Any = None) -> Ints:
+    """``f(2, 3)``, ``f((2, 3))`` and ``f(shape=(2, 3))`` mean the same."""
+    if named is not None:
+        args = tuple(named)
+    elif len(args) == 1 and isinstance(args[0], Sequence):
         args = tuple(args[0])
     return tuple(int(a) for a in args)
 
 
-def reshape(x: Any, *shape: Any) -> Any:
+def named(x: Any, name: str) -> Any:
+    """Let the node bear the name that torch gives the whole operation."""
+    if x.node is not None:
+        x.node.name = name
+    return x
+
+
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """Give the elements, in order, another shape; one size may be -1.
 
     Shape:
@@ -57,19 +67,39 @@ def reshape(x: Any, *shape: Any) -> Any:
     >>> x.grad
     tensor([1., 2., 3., 1., 2., 3.])
     """
-    source = shape_of(x)
-    return Reshape(infer_size(_sizes(shape), prod(source)))(x)
+    source = shape_of(input)
+    return Reshape(infer_size(_sizes(sizes, shape), prod(source)))(input)
 
 
-def view(x: Any, *shape: Any) -> Any:
+@op
+class Reinterpret(Function):
+    """The same bytes read as another number type."""
+
+    view = True
+    differentiable = False
+    dtype: Any
+
+    def forward(self, x: Array) -> Array:
+        return x.view(self.dtype)
+
+
+def view(input: Any, *sizes: Any, size: Any = None, dtype: Any = None) -> Any:
     """As :func:`reshape`, but never a copy. A dtype instead of a shape reinterprets the bytes.
 
     Raises:
         ShapeError: the strides do not allow it.
+
+    >>> import tinyconv as tc
+    >>> x = tc.zeros(2, 3)
+    >>> x.view(-1)[0] = 5
+    >>> x[0, 0]
+    tensor(5.)
     """
-    if len(shape) == 1 and hasattr(shape[0], "numpy") and not isinstance(shape[0], Variable):
-        return x.wrap(x.array.view(shape[0].numpy))
-    out = reshape(x, *shape)
+    if len(sizes) == 1 and isinstance(sizes[0], DType):
+        dtype = sizes[0]
+    if dtype is not None:
+        return Reinterpret(dtype.numpy)(input)
+    out = reshape(input, *sizes, shape=size)
     if out.base is None:
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans "
@@ -78,17 +108,17 @@ def view(x: Any, *shape: Any) -> Any:
     return out
 
 
-def view_as(x: Any, other: Any) -> Any:
+def view_as(input: Any, other: Any) -> Any:
     """:func:`view` with the shape of ``other``."""
-    return view(x, shape_of(other))
+    return view(input, shape_of(other))
 
 
-def reshape_as(x: Any, other: Any) -> Any:
+def reshape_as(input: Any, other: Any) -> Any:
     """:func:`reshape` to the shape of ``other``."""
-    return reshape(x, shape_of(other))
+    return reshape(input, shape_of(other))
 
 
-def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Run dimensions ``start_dim`` to ``end_dim`` together.
 
     Shape:
@@ -98,30 +128,30 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     >>> tc.zeros(2, 3, 4).flatten(1).shape
     tinyconv.Size([2, 12])
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
     if start > end:
         raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if not shape:
-        return Reshape((1,))(x)
+        return Reshape((1,))(input)
     if start == end:
-        return x
-    return Reshape((*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))(x)
+        return input
+    return Reshape((*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))(input)
 
 
-def ravel(x: Any) -> Any:
+def ravel(input: Any) -> Any:
     """All elements in one dimension."""
-    return reshape(x, -1)
+    return reshape(input, -1)
 
 
-def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
+def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> Any:
     """Split one dimension into several; one size may be -1.
 
     >>> import tinyconv as tc
     >>> tc.zeros(2, 12).unflatten(1, (3, -1)).shape
     tinyconv.Size([2, 3, 4])
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     d = wrap_dim(dim, len(shape))
     try:
         inner = infer_size(tuple(sizes), shape[d])
@@ -130,32 +160,34 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Any:
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} "
             f"({shape[d]}) in the input tensor"
         ) from None
-    return Reshape((*shape[:d], *inner, *shape[d + 1 :]))(x)
+    return Reshape((*shape[:d], *inner, *shape[d + 1 :]))(input)
 
 
-def squeeze(x: Any, dim: Any = None) -> Any:
+def squeeze(input: Any, dim: Any = None) -> Any:
     """Drop dimensions of size one: all, or those named."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     chosen = range(len(shape)) if dim is None else [dim] if is_int(dim) else dim
     dims = {wrap_dim(d, len(shape)) for d in chosen}
-    return _Squeeze(tuple(n for i, n in enumerate(shape) if i not in dims or n != 1))(x)
+    node = _Squeeze(tuple(n for i, n in enumerate(shape) if i not in dims or n != 1))
+    node.name = f"SqueezeBackward{0 if dim is None else 1 if is_int(dim) else 2}"
+    return node(input)
 
 
-def unsqueeze(x: Any, dim: int) -> Any:
+def unsqueeze(input: Any, dim: int) -> Any:
     """Insert a dimension of size one at ``dim``.
 
     >>> import tinyconv as tc
     >>> tc.zeros(3).unsqueeze(0).shape
     tinyconv.Size([1, 3])
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     d = wrap_dim(dim, len(shape) + 1)
-    return _Unsqueeze((*shape[:d], 1, *shape[d:]))(x)
+    return _Unsqueeze((*shape[:d], 1, *shape[d:]))(input)
 
 
 @op
 class _Squeeze(Reshape):
-    name = "SqueezeBackward0"
+    pass
 
 
 @op
@@ -188,7 +220,7 @@ class _T(Permute):
     name = "TBackward0"
 
 
-def permute(x: Any, *dims: Any) -> Any:
+def permute(input: Any, *order: Any, dims: Any = None) -> Any:
     """Reorder dimensions.
 
     Shape:
@@ -198,8 +230,8 @@ def permute(x: Any, *dims: Any) -> Any:
     >>> tc.zeros(2, 3, 4).permute(2, 0, 1).shape
     tinyconv.Size([4, 2, 3])
     """
-    n = len(shape_of(x))
-    order = tuple(wrap_dim(d, n) for d in _sizes(dims))
+    n = len(shape_of(input))
+    order = tuple(wrap_dim(d, n) for d in _sizes(order, dims))
     if len(order) != n:
         raise ShapeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
@@ -207,57 +239,60 @@ def permute(x: Any, *dims: Any) -> Any:
         )
     if len(set(order)) != n:
         raise ShapeError("permute(): duplicate dims are not allowed.")
-    return Permute(order)(x)
+    return Permute(order)(input)
 
 
-def transpose(x: Any, dim0: int, dim1: int) -> Any:
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Swap two dimensions.
 
     >>> import tinyconv as tc
     >>> tc.zeros(2, 3).transpose(0, 1).shape
     tinyconv.Size([3, 2])
     """
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     a, b = wrap_dim(dim0, n), wrap_dim(dim1, n)
     order = list(range(n))
     if n:
         order[a], order[b] = b, a
-    return _Transpose(tuple(order))(x)
+    return _Transpose(tuple(order))(input)
 
 
-def t(x: Any) -> Any:
+def t(input: Any) -> Any:
     """Transpose a matrix; leave a vector or scalar as it is."""
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     if n > 2:
         raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D", "Use transpose().")
-    return _T(tuple(reversed(range(n))))(x)
+    return _T(tuple(reversed(range(n))))(input)
 
 
-def mT(x: Any) -> Any:
+def mT(input: Any) -> Any:
     """Swap the last two dimensions."""
-    return transpose(x, -2, -1)
+    return transpose(input, -2, -1)
 
 
-def movedim(x: Any, source: Any, destination: Any) -> Any:
+def movedim(input: Any, source: Any, destination: Any) -> Any:
     """Move dimensions to new places; the others keep their order."""
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     src = [wrap_dim(d, n) for d in ([source] if is_int(source) else source)]
     dst = [wrap_dim(d, n) for d in ([destination] if is_int(destination) else destination)]
     if len(src) != len(dst):
         raise ShapeError(
-            "movedim: Invalid source or destination dims: source (" + str(src) + " dims) should contain "
-            "the same number of dims as destination (" + str(dst) + " dims)"
+            f"movedim: Invalid source or destination dims: source ({source} dims) should contain the same number "
+            f"of dims as destination ({destination} dims)"
         )
+    for name, given, dims in (("source", source, src), ("destination", destination, dst)):
+        if len(set(dims)) != len(dims):
+            raise ShapeError(f"movedim: repeated dim in `{name}` ({list(given)})")
     order = [d for d in range(n) if d not in src]
     for d, s in sorted(zip(dst, src, strict=True)):
         order.insert(d, s)
-    return Permute(tuple(order))(x)
+    return Permute(tuple(order))(input)
 
 
 # ── stretch ───────────────────────────────────────────────────────────────────────────────────
 
 
-def expand(x: Any, *sizes: Any) -> Any:
+def expand(input: Any, *sizes: Any, size: Any = None) -> Any:
     """Stretch dimensions of size one without copying; -1 keeps a size.
 
     Raises:
@@ -269,11 +304,11 @@ def expand(x: Any, *sizes: Any) -> Any:
     >>> x.grad.flatten()
     tensor([4., 4., 4.])
     """
-    shape, wanted = shape_of(x), _sizes(sizes)
+    shape, wanted = shape_of(input), _sizes(sizes, size)
     lead = len(wanted) - len(shape)
     if lead < 0:
         raise ShapeError(
-            f"expand(tinyconv.FloatTensor{list(shape)}, size={list(wanted)}): the number of sizes provided "
+            f"expand(tinyconv.{type_name(input.array)}Tensor{{{list(shape)}}}, size={list(wanted)}): the number of sizes provided "
             f"({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
         )
     target = []
@@ -291,22 +326,25 @@ def expand(x: Any, *sizes: Any) -> Any:
                 f"dimension {i}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
             )
         target.append(w)
-    return Expand(tuple(target))(x)
+    return Expand(tuple(target))(input)
 
 
-def expand_as(x: Any, other: Any) -> Any:
+def expand_as(input: Any, other: Any) -> Any:
     """:func:`expand` to the shape of ``other``."""
-    return expand(x, shape_of(other))
+    return expand(input, shape_of(other))
 
 
-def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
+def broadcast_to(input: Any, size: Sequence[int]) -> Any:
     """:func:`expand` under NumPy's name."""
-    return expand(x, *shape)
+    return expand(input, size=size)
 
 
 # ── basic indexing ────────────────────────────────────────────────────────────────────────────
 
 Index = tuple[Any, ...]  # of ints, slices, None, Ellipsis
+
+
+_KINDS = {type(None): "Unsqueeze", slice: "Slice", type(Ellipsis): "Alias"}
 
 
 @op
@@ -317,8 +355,8 @@ class GetItem(Function):
     index: Index
 
     def __post_init__(self) -> None:
-        last = next((i for i in reversed(self.index) if i is not Ellipsis and i != slice(None)), slice(None))
-        kind = "Unsqueeze" if last is None else "Slice" if isinstance(last, slice) else "Select"
+        last = next((i for i in reversed(self.index) if i is not Ellipsis and i != slice(None)), Ellipsis)
+        kind = _KINDS.get(type(last), "Select")
         self.name = f"{kind}Backward0"  # type: ignore[misc]  # torch names three ops where this is one
 
     def forward(self, x: Array) -> Array:
@@ -348,18 +386,22 @@ class PutItem(Function):
         return (GetItem(self.index)(g),)
 
 
-def select(x: Any, dim: int, index: int) -> Any:
+def select(input: Any, dim: int, index: int) -> Any:
     """The slice at ``index`` of one dimension, which is dropped."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     d = wrap_dim(dim, len(shape))
     if not -shape[d] <= index < shape[d]:
         raise RangeError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {d}")
-    return GetItem((slice(None),) * d + (int(index),))(x)
+    return GetItem((slice(None),) * d + (int(index),))(input)
 
 
-def narrow(x: Any, dim: int, start: int, length: int) -> Any:
+def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """``length`` slices of one dimension from ``start`` on."""
-    shape = shape_of(x)
+    shape = shape_of(input)
+    if not shape:
+        raise ShapeError("narrow() cannot be applied to a 0-dim tensor.", "Write x.view(1) first.")
+    if isinstance(start, Variable) and (start.array.ndim or start.array.dtype.kind not in "iu"):
+        raise ShapeError("start must be an 0-dim integral Tensor.")
     d, start = wrap_dim(dim, len(shape)), int(start)
     if length < 0:
         raise ShapeError("narrow(): length must be non-negative.")
@@ -370,7 +412,7 @@ def narrow(x: Any, dim: int, start: int, length: int) -> Any:
     start += shape[d] * (start < 0)
     if start + length > shape[d]:
         raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({shape[d]}).")
-    return GetItem((slice(None),) * d + (slice(start, start + length),))(x)
+    return GetItem((slice(None),) * d + (slice(start, start + length),))(input)
 
 
 def _several(views: Iterable[Any], name: str) -> tuple[Any, ...]:
@@ -384,14 +426,14 @@ def _several(views: Iterable[Any], name: str) -> tuple[Any, ...]:
     return views
 
 
-def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Views of ``split_size`` slices each (the last may be smaller), or of the sizes listed.
 
     >>> import tinyconv as tc
     >>> tc.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    shape = shape_of(x)
+    shape = shape_of(input)
     d = wrap_dim(dim, len(shape))
     if not shape:
         raise ShapeError("split expects at least a 1-dimensional tensor")
@@ -412,35 +454,35 @@ def split(x: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
             )
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     name = "SplitBackward0" if is_int(split_size_or_sections) else "SplitWithSizesBackward0"
-    return _several((narrow(x, d, a, s) for a, s in zip(starts, sizes, strict=True)), name)
+    return _several((narrow(input, d, a, s) for a, s in zip(starts, sizes, strict=True)), name)
 
 
-def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """Views of equal size, at most ``chunks`` of them; the last may be smaller."""
     if chunks < 1:
         raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    n = shape_of(x)[wrap_dim(dim, len(shape_of(x)))]
+    n = shape_of(input)[wrap_dim(dim, len(shape_of(input)))]
     if n == 0:
-        return split(x, [0] * chunks, dim)
-    return split(x, -(-n // chunks), dim)
+        return split(input, [0] * chunks, dim)
+    return split(input, -(-n // chunks), dim)
 
 
-def unbind(x: Any, dim: int = 0) -> tuple[Any, ...]:
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """The slices along one dimension."""
-    shape = shape_of(x)
+    shape = shape_of(input)
     if not shape:
         raise RangeError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, len(shape))
-    return _several((select(x, d, i) for i in range(shape[d])), "UnbindBackward0")
+    return _several((select(input, d, i) for i in range(shape[d])), "UnbindBackward0")
 
 
-def diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonal of the matrices that two dimensions span, as the last dimension."""
-    n = len(shape_of(x))
+    n = len(shape_of(input))
     a, b = wrap_dim(dim1, n), wrap_dim(dim2, n)
     if a == b:
         raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return Diagonal(offset, a, b)(x)
+    return Diagonal(offset, a, b)(input)
 
 
 def _diagonal(xp: Any, x: Array, offset: int, dim1: int, dim2: int) -> Array:
@@ -483,17 +525,6 @@ class PutDiagonal(Function):
 
 
 @op
-class Detach(Function):
-    """The same memory, off the tape."""
-
-    view = True
-    differentiable = False
-
-    def forward(self, x: Array) -> Array:
-        return x[...]
-
-
-@op
 class Contiguous(Function):
     """A copy in row-major order."""
 
@@ -506,6 +537,6 @@ class Contiguous(Function):
         return (g,)
 
 
-def contiguous(x: Any, memory_format: Any = None) -> Any:
+def contiguous(input: Any, memory_format: Any = None) -> Any:
     """This tensor if its elements lie in row-major order, else a copy in which they do."""
-    return x if x.array.flags.c_contiguous else Contiguous()(x)
+    return input if input.array.flags.c_contiguous else Contiguous()(input)

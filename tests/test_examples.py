@@ -1,0 +1,123 @@
+"""Every script in examples/ runs, says what it runs on and leaves the files it names, here without any data set."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tinyconv as tc
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "common.py")
+CUT = {path.stem: ["--epochs", "1", "--steps", "2"] for path in SCRIPTS} | {"conv_by_hand": []}
+VARIANTS = {
+    "mnist_week3": [["--dataset", "cifar10", "--model", "feedforward"]],
+    "compare_with_torch": [["--dtype", "float32"]],
+    "fashion_mnist": [["--optimizer", "adam"]],
+}
+CASES = [
+    pytest.param(path, more, id=" ".join([path.stem, *more]))
+    for path in SCRIPTS
+    for more in [[], *VARIANTS.get(path.stem, [])]
+]
+
+
+def command(script: Path, out: Path, *more: str) -> dict[str, Any]:
+    """Arguments of subprocess: the script in a world without data, with results below ``out``."""
+    empty = out / "no data"
+    empty.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {
+        "TINYCONV_DATA": str(empty),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "error::DeprecationWarning:__main__",
+        "OMP_NUM_THREADS": "1",
+    }
+    settings: dict[str, Any] = {"env": environment, "cwd": out, "text": True}
+    return {"args": [sys.executable, str(script), "--out", str(out / "results"), *more], **settings}
+
+
+def run(script: Path, out: Path, *more: str) -> str:
+    """What the script prints; an error of the script is an error of the test."""
+    done = subprocess.run(**command(script, out, *more), capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def files(printed: str, out: Path) -> list[Path]:
+    """The files of the results that a text names."""
+    return [Path(name) for name in re.findall(rf"{re.escape(str(out / 'results'))}/[\w./-]*\w", printed)]
+
+
+@pytest.mark.parametrize(("script", "more"), CASES)
+def test_example(script: Path, more: list[str], tmp_path: Path) -> None:
+    printed = run(script, tmp_path, *CUT[script.stem], *more)
+    if script.stem != "conv_by_hand":  # makes its own numbers
+        assert re.match(r"(?i)shapes10, generated images", printed), printed
+    named = files(printed, tmp_path)
+    assert named, printed
+    written = {path for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    assert written == set(named)
+    for path in named:
+        if path.suffix == ".png":
+            pixels = np.asarray(Image.open(path).convert("L"))
+            assert min(pixels.shape) > 200
+            assert pixels.std() > 10, "nothing is drawn"
+        else:
+            assert tc.load(path)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_help(script: Path, tmp_path: Path) -> None:
+    printed = run(script, tmp_path, "--help")
+    assert printed.startswith(f"usage: {script.name}")
+    assert "--data-root" in printed
+
+
+CIFAR = ROOT / "examples" / "cifar10_cnn.py"
+
+
+def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
+    """One epoch, then a second from the checkpoint, is two epochs at a stretch."""
+    small = ["--steps", "2", "--width", "4", "--batch-size", "16"]
+    printed = run(CIFAR, tmp_path, *small, "--epochs", "1")
+    checkpoint = next(path for path in files(printed, tmp_path) if path.suffix == ".safetensors")
+    saved = tc.load(checkpoint)
+    assert set(saved) == {"model", "optimizer", "scheduler", "history"}
+    assert len(saved["history"]) == 1
+
+    printed = run(CIFAR, tmp_path, *small, "--epochs", "2", "--resume", str(checkpoint))
+    assert f"resumed after epoch 1 from {checkpoint}" in printed
+    assert "epoch 2/2" in printed
+    assert "epoch 1/2" not in printed
+    saved = tc.load(checkpoint)
+    assert len(saved["history"]) == 2
+
+
+def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
+    settings = command(CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "50", "--steps", "3")
+    process = subprocess.Popen(**settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1)
+    assert process.stdout
+    try:
+        lines = [process.stdout.readline() for _ in range(4)]  # data set, sizes, two epochs
+        assert lines[3].startswith("epoch 2/50"), lines
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    (checkpoint,) = files(printed, tmp_path)
+    assert f"--resume {checkpoint}" in printed
+    epochs = len(tc.load(checkpoint)["history"])
+    assert epochs >= 2
+    more = ["--width", "4", "--epochs", str(epochs + 1), "--steps", "2", "--resume", str(checkpoint)]
+    assert f"epoch {epochs + 1}/{epochs + 1}" in run(CIFAR, tmp_path, *more)

@@ -1,0 +1,5 @@
+"""Tensors from nothing: from data, of one value, in steps, at random."""
+
+from .data import *
+from .random import *
+from .values import *
