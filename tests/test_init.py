@@ -30,6 +30,8 @@ INIT = {
     "trunc_normal": lambda i, x: i.trunc_normal_(x),
     "trunc_normal-wide": lambda i, x: i.trunc_normal_(x, std=0.02),
     "trunc_normal-narrow": lambda i, x: i.trunc_normal_(x, 0.0, 1.0, 0.2, 0.4),
+    "trunc_normal-below": lambda i, x: i.trunc_normal_(x, 0.0, 1.0, -0.37, 0.37),  # mass 0.29
+    "trunc_normal-above": lambda i, x: i.trunc_normal_(x, 0.0, 1.0, -0.4, 0.4),  # mass 0.31
     "trunc_normal-tail": lambda i, x: i.trunc_normal_(x, 0.0, 1.0, 1.5, 4.0),
     "trunc_normal-empty": lambda i, x: i.trunc_normal_(x, a=2.0, b=-2.0),
     "orthogonal": lambda i, x: i.orthogonal_(x),

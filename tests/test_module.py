@@ -1081,6 +1081,14 @@ def test_lazy_layers_load(name):
         real.load_state_dict(make_lazy(tc.nn).state_dict())
 
 
+def test_lazy_layers_keep_what_was_loaded():
+    layer = tc.nn.LazyBatchNorm1d()
+    layer.load_state_dict({"weight": tc.full((3,), 5.0), "running_var": tc.zeros(3)}, strict=False)
+    layer.eval()(tc.ones(2, 3))
+    assert layer.weight.tolist() == [5, 5, 5]
+    assert layer.bias.tolist() == layer.running_var.tolist() == [0, 0, 0]
+
+
 def test_lazy_layers_check_their_input():
     with pytest.raises(
         RuntimeError, match=r"Expected 3D \(unbatched\) or 4D \(batched\) input to LazyConv2d"

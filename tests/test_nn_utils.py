@@ -41,6 +41,13 @@ def test_clip_grad_norm(norm_type, max_norm):
     np.testing.assert_allclose(grads(ours), grads(theirs), rtol=2e-6)
 
 
+def test_clip_of_tiny_gradients():
+    ours, theirs = parameters(tc, 1e-6), parameters(torch, 1e-6)
+    tc.nn.utils.clip_grad_norm_(ours, 1e-6)
+    torch.nn.utils.clip_grad_norm_(theirs, 1e-6)
+    np.testing.assert_allclose(grads(ours), grads(theirs), rtol=2e-6)
+
+
 def test_clip_takes_generators_single_tensors_and_foreach():
     for lib in LIBRARIES:
         ps = parameters(lib)

@@ -1,23 +1,25 @@
 """Differentiable operations: one file per op with a kernel, one per family of short ones."""
 
+from types import ModuleType as _ModuleType
+
 from ..shapes import wrap_dim
 from ._common import result_dtype, scalar_dtype
-from .choose import clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_, where
+from .choose import clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_, clip, clip_, where
 from .compare import (
-    allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, equal, ge, gt, isclose, isfinite, isinf, isnan,
-    le, logical_and, logical_not, logical_or, logical_xor, lt, ne,
+    allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, equal, ge, greater, greater_equal, gt, isclose,
+    isfinite, isinf, isnan, le, less, less_equal, logical_and, logical_not, logical_or, logical_xor, lt, ne, not_equal,
 )  # fmt: skip
 from .conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .convert import bool, byte, char, cpu, cuda, double, float, half, int, long, short, to, type, type_as
 from .dropout import dropout, dropout2d
 from .elementwise import (
-    abs, abs_, acos, acos_, acosh, acosh_, add, add_, asin, asin_, asinh, asinh_, atan, atan2, atan_, atanh, atanh_,
-    ceil, ceil_, clone, cos, cos_, cosh, cosh_,
-    div, div_, erf, erf_, erfc, erfc_, exp, exp2, exp2_, exp_, expm1, expm1_, floor, floor_, floor_divide,
-    floor_divide_, fmod, fmod_, frac, frac_, hypot, log, log10, log10_, log1p, log1p_, log2, log2_, log_, maximum,
-    minimum, mul, mul_, neg, neg_, pow, pow_, reciprocal, reciprocal_, relu, relu_, remainder, remainder_, round,
-    round_, rsqrt, rsqrt_, rsub, sigmoid, sigmoid_, sign, sign_, sin, sin_, sinh, sinh_, sqrt, sqrt_, square, square_,
-    sub, sub_, tan, tan_, tanh, tanh_, true_divide, trunc, trunc_,
+    abs, abs_, absolute, acos, acos_, acosh, acosh_, add, add_, arccos, arccosh, arcsin, arcsinh, arctan, arctan2,
+    arctanh, asin, asin_, asinh, asinh_, atan, atan2, atan2_, atan_, atanh, atanh_, ceil, ceil_, clone, cos, cos_, cosh,
+    cosh_, div, div_, divide, erf, erf_, erfc, erfc_, exp, exp2, exp2_, exp_, expm1, expm1_, fix, floor, floor_,
+    floor_divide, floor_divide_, fmod, fmod_, frac, frac_, hypot, hypot_, log, log10, log10_, log1p, log1p_, log2, log2_,
+    log_, maximum, minimum, mul, mul_, multiply, neg, neg_, negative, reciprocal, reciprocal_, relu, relu_, remainder,
+    remainder_, round, round_, rsqrt, rsqrt_, rsub, sigmoid, sigmoid_, sign, sign_, sin, sin_, sinh, sinh_, sqrt, sqrt_,
+    sub, sub_, subtract, tan, tan_, tanh, tanh_, true_divide, trunc, trunc_,
 )  # fmt: skip
 from .extrema import all, amax, amin, any, argmax, argmin, max, min
 from .fill import copy_, fill_, zero_
@@ -36,10 +38,12 @@ from .pool import (
     adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d, avg_pool2d,
     max_pool1d, max_pool2d,
 )  # fmt: skip
+from .power import pow, pow_, square, square_
 from .random import bernoulli_, exponential_, normal_, random_, uniform_
-from .reduce import cumsum, logsumexp, mean, norm, prod, std, sum, var
+from .reduce import cumsum, logsumexp, mean, norm, prod, sum
 from .softmax import log_softmax, softmax
 from .sorting import argsort, bincount, sort, topk, unique
+from .spread import std, var
 from .subscript import getitem, index_put, index_put_, setitem
 from .views import _sizes as sizes
 from .views import (
@@ -67,12 +71,12 @@ from .shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 # What only makes sense as a method stays out of ``tinyconv``'s own names, where ``float`` and ``cuda`` mean other things.
 _METHODS = {
     "to", "type", "type_as", "cpu", "cuda", "half", "float", "double", "char", "short", "int", "long", "byte", "bool",
-    "getitem", "setitem", "rsub", "rmatmul", "contiguous", "expand", "expand_as", "view", "view_as", "reshape_as",
+    "getitem", "setitem", "rmatmul", "contiguous", "expand", "expand_as", "view", "view_as", "reshape_as",
     "repeat", "uniform_", "normal_", "bernoulli_", "random_", "exponential_", "copy_", "sizes", "wrap_dim",
     "result_dtype", "scalar_dtype", "mT",
 }  # fmt: skip
-_MODULES = {
-    "activation", "choose", "compare", "conv", "convert", "elementwise", "extrema", "fill", "indexing", "joining", "linalg", "linear", "loss",
-    "pad", "pool", "random", "reduce", "resample", "fold", "results", "views", "annotations",
-} - {"linear", "pad"}  # fmt: skip
-__all__ = [name for name in dir() if not name.startswith("_") and name not in _METHODS | _MODULES]  # noqa: PLE0605  # computed, from the imports above
+__all__ = [  # noqa: PLE0605  # computed, from the imports above
+    name
+    for name, value in list(globals().items())
+    if not (name.startswith("_") or name in _METHODS or isinstance(value, _ModuleType))
+]

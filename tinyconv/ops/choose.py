@@ -163,3 +163,4 @@ _TITLES = {"clamp": "Clamp", "clamp_min": "ClampMin", "clamp_max": "ClampMax"}
 
 
 clamp_, clamp_min_, clamp_max_ = map(inplace, (clamp, clamp_min, clamp_max))
+clip, clip_ = clamp, clamp_

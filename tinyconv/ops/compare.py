@@ -54,6 +54,8 @@ lt = _two("lt", "less", "True where ``input < other``.", "<")
 le = _two("le", "less_equal", "True where ``input <= other``.", "<=")
 gt = _two("gt", "greater", "True where ``input > other``.", ">")
 ge = _two("ge", "greater_equal", "True where ``input >= other``.", ">=")
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
+
 logical_and = _two("logical_and", "logical_and", "True where both are not zero.")
 logical_or = _two("logical_or", "logical_or", "True where one is not zero.")
 logical_xor = _two("logical_xor", "logical_xor", "True where exactly one is not zero.")

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from ..autograd.function import Function, op
 from ..autograd.inplace import inplace
-from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import DTypeError
 from ._common import (
     NUMPY,
     Takes,
     dtype_of,
-    fitting,
     is_array,
     not_implemented,
     operands,
@@ -424,10 +422,17 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return Clone()(input)
 
 
+# ── other names ───────────────────────────────────────────────────────────────────────────────
+
+absolute, negative, subtract, multiply, divide, fix = abs, neg, sub, mul, div, trunc
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+arcsinh, arccosh, arctanh = asinh, acosh, atanh
+
 # ── in place ──────────────────────────────────────────────────────────────────────────────────
 
 add_, sub_, mul_, div_, neg_ = map(inplace, (add, sub, mul, div, neg))
 floor_divide_, fmod_, remainder_ = map(inplace, (floor_divide, fmod, remainder))
+atan2_, hypot_ = map(inplace, (atan2, hypot))
 abs_, exp_, log_, sqrt_, rsqrt_ = map(inplace, (abs, exp, log, sqrt, rsqrt))
 reciprocal_, sin_, cos_, tan_ = map(inplace, (reciprocal, sin, cos, tan))
 tanh_, sigmoid_, relu_, erf_, sign_ = map(inplace, (tanh, sigmoid, relu, erf, sign))

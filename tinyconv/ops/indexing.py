@@ -363,3 +363,6 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
         return tuple(input.wrap(i) for i in (a if a.ndim else a.reshape(1)).nonzero())
     rows = a.nonzero() if a.ndim else ()
     return input.wrap(xp.stack(rows, 1) if rows else xp.empty((int(bool(a)), 0), "int64"))
+
+
+_named = named

@@ -9,7 +9,16 @@ from ..autograd.function import op
 from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array
-from ._common import Takes, dtype_of, fitting, is_array, not_implemented, operands, select, zeros_like
+from ._common import (
+    Takes,
+    dtype_of,
+    fitting,
+    is_array,
+    not_implemented,
+    operands,
+    select,
+    zeros_like,
+)
 from ._rows import Binary
 from .elementwise import log
 

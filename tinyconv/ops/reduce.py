@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from math import prod as product
 from typing import Any
 
@@ -64,12 +63,12 @@ def numpy_names(dim: Any, keepdim: bool, names: dict[str, Any]) -> tuple[Any, bo
 
 def dims_of(name: str, x: Any, dim: Any) -> Ints:
     """Dimensions as torch takes them: None or () for all, an int, or several."""
-    if dim is not None and not is_int(dim):
-        if not isinstance(dim, (list, tuple)) or not all(map(is_int, dim)):
-            raise TypeError(
-                f"{name}() received an invalid combination of arguments - got (Tensor, "
-                f"{type(dim).__name__})\ndim is an int or a tuple of ints, not {dim!r}."
-            )
+    several = isinstance(dim, (list, tuple)) and all(map(is_int, dim))
+    if not (dim is None or is_int(dim) or several):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got (Tensor, "
+            f"{type(dim).__name__})\ndim is an int or a tuple of ints, not {dim!r}."
+        )
     return wrap_dims(dim, ndim_of(x))
 
 

@@ -1,0 +1,168 @@
+"""Activations against torch: its own samples, writes, node names, integers, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import opinfo
+import pytest
+import torch
+from opinfo import Op
+from twins import agree, same_error
+
+import tinyconv as tc
+
+NAMES = [
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "softplus",
+    "hardtanh",
+    "relu6",
+    "hardswish",
+    "hardsigmoid",
+    "logsigmoid",
+    "selu",
+    "celu",
+    "mish",
+    "softsign",
+    "tanhshrink",
+    "softshrink",
+    "hardshrink",
+    "threshold",
+    "prelu",
+    "glu",
+    "softmin",
+]
+EDGES = np.array([-1e3, -30.0, -3.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 3.0, 6.0, 30.0, 1e3])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_samples(name, dtype):
+    # torch's gradient of hardsigmoid holds 1/6 in float32
+    loose = (3e-6, 2e-6) if name == "hardsigmoid" else None
+    opinfo.check_samples(Op(f"nn.functional.{name}"), dtype, tolerance=loose)
+
+
+@pytest.mark.parametrize("name", ["prelu", "softshrink", "hardtanh", "gelu"])
+def test_refusals(name):
+    opinfo.check_errors(f"nn.functional.{name}")
+
+
+STORIES = {
+    "leaky_relu": lambda F, x: F.leaky_relu(x, 0.2),
+    "elu": lambda F, x: F.elu(x, 1.3),
+    "elu, negative": lambda F, x: F.elu(x, -0.7),
+    "selu": lambda F, x: F.selu(x),
+    "celu": lambda F, x: F.celu(x, 0.7),
+    "gelu": lambda F, x: F.gelu(x),
+    "gelu, tanh": lambda F, x: F.gelu(x, approximate="tanh"),
+    "silu": lambda F, x: F.silu(x),
+    "mish": lambda F, x: F.mish(x),
+    "softplus": lambda F, x: F.softplus(x, 2, 5),
+    "logsigmoid": lambda F, x: F.logsigmoid(x),
+    "hardshrink": lambda F, x: F.hardshrink(x),
+    "softshrink": lambda F, x: F.softshrink(x, 0.3),
+    "hardswish": lambda F, x: F.hardswish(x),
+    "threshold": lambda F, x: F.threshold(x, 0.4, -2),
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_far_out_and_at_the_kinks(story):
+    agree(lambda lib, x: story(lib.nn.functional, x), EDGES, second=False)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_special_numbers(story, special):
+    ours, theirs = (story(lib.nn.functional, lib.tensor([special])) for lib in (tc, torch))
+    assert np.array_equal(ours.numpy(), theirs.numpy(), equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["elu_", "selu_", "celu_", "leaky_relu_", "hardtanh_"])
+def test_write(name):
+    def story(lib, x):
+        y = x * 1
+        assert getattr(lib.nn.functional, name)(y) is y
+        return y
+
+    agree(story, np.array([-1.5, -0.2, 0.3, 2.0]))
+
+
+@pytest.mark.parametrize(
+    "name", ["elu", "selu", "celu", "leaky_relu", "hardtanh", "relu6", "silu", "mish", "hardswish"]
+)
+def test_inplace(name):
+    def story(lib, x):
+        y = x * 1
+        assert getattr(lib.nn.functional, name)(y, inplace=True) is y
+        return y
+
+    agree(story, np.array([-1.5, -0.2, 0.3, 2.0]))
+    agree(
+        lambda lib, x: lib.nn.functional.threshold(x * 1, 0.1, 7.0, inplace=True),
+        np.array([-1.0, 0.3]),
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("threshold", "prelu", "softmin")])
+def test_node(name):
+    nodes = []
+    for lib in (torch, tc):
+        x = lib.ones(2, requires_grad=True)
+        nodes.append(getattr(lib.nn.functional, name)(x).grad_fn)
+    assert nodes[1].name == type(nodes[0]).__name__
+
+
+@pytest.mark.parametrize("name", ["hardtanh", "relu6", "softsign", "tanhshrink"])
+def test_integers(name):
+    ours, theirs = (getattr(lib.nn.functional, name)(lib.arange(-2, 9)) for lib in (tc, torch))
+    assert str(ours.dtype).split(".")[1] == str(theirs.dtype).split(".")[1]
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+REFUSED = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "hardswish",
+    "hardsigmoid",
+    "logsigmoid",
+    "glu",
+]
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "hardshrink", "softshrink"])
+def test_no_integers(name):
+    same_error(lambda lib: getattr(lib.nn.functional, name)(lib.arange(4)), r"input\.float\(\)")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        lambda lib: lib.nn.functional.celu(lib.ones(2), 0),
+        lambda lib: lib.nn.functional.glu(lib.ones(3, 5)),
+        lambda lib: lib.nn.functional.glu(lib.tensor(1.0)),
+        lambda lib: lib.nn.functional.glu(lib.ones(2), 3),
+        lambda lib: lib.nn.functional.gelu(lib.ones(2), approximate="fast"),
+        lambda lib: lib.nn.functional.prelu(lib.ones(2, 3), lib.ones(2)),
+        lambda lib: lib.nn.functional.prelu(lib.ones(3), lib.ones(3)),
+        lambda lib: lib.nn.functional.prelu(lib.ones(2, 3), lib.ones(3, dtype=lib.float64)),
+        lambda lib: lib.nn.functional.softshrink(lib.ones(2), -1),
+        lambda lib: lib.nn.functional.elu(lib.ones(2, requires_grad=True), inplace=True),
+    ],
+)
+def test_errors(story):
+    same_error(story)
+
+
+def test_implicit_dim_warns():
+    with pytest.warns(UserWarning, match="Implicit dimension choice for softmin"):
+        tc.nn.functional.softmin(tc.ones(2, 2))
