@@ -223,7 +223,7 @@ def probabilities(model, digit, labels, places):
 
 
 def compare_on_places(options):
-    train_x, train_y, test_x, test_y, name = digits(options, train_size=8_000, test_size=64)
+    train_x, train_y, test_x, test_y, name = digits(options, train_size=6_000, test_size=32)
     print(f"{name}: trained on {len(train_x)} digits, all of them in the middle of the canvas")
     places = [round(28 * i / 6) for i in range(7)]  # of the corner of the digit: 0 5 9 14 19 23 28
     centred = TensorDataset(place(train_x, 14, 14), train_y)
@@ -278,6 +278,8 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0], epochs=5, batch_size=128, lr=0.001)
     parser.add_argument("--digit-epochs", type=int, default=3, help="for the digits on the canvas")
     options = parser.parse_args()
+    if min(options.epochs, options.digit_epochs) < 1:
+        parser.error("--epochs and --digit-epochs start at 1")
     torch.manual_seed(options.seed)
     curves, which = compare_on_images(options)
     save_figure(draw_curves(curves, which), options.out / "cnn_vs_mlp.png")

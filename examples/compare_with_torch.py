@@ -9,6 +9,8 @@ difference stands beside ours.
 
 from __future__ import annotations
 
+import warnings
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -55,15 +57,17 @@ def weight_differences(theirs, ours):
     return {name: np.abs(value.numpy() - ours[name].numpy()).max() for name, value in theirs.state_dict().items()}
 
 
-def draw(curves, title, bound):
+def draw(curves, title, lowest, bound=None):
+    """Differences over steps; on a logarithmic axis no difference at all needs a place too: ``lowest``."""
     figure, axes = plt.subplots(figsize=(7, 4))
-    lowest = np.finfo(np.float64).eps / 16  # on a logarithmic axis an exact match needs a place
-    for color, (label, differences) in curves.items():
-        axes.semilogy(range(1, len(differences) + 1), np.maximum(differences, lowest), color, label=label)
+    for style, (label, differences) in curves.items():
+        axes.semilogy(range(1, len(differences) + 1), np.maximum(differences, lowest), style, label=label)
     if bound:
-        axes.axhline(bound, color="grey", linestyle=":", label=f"bound {bound:g}")
+        axes.axhline(bound, color="grey", linestyle=":", label=f"bound: {bound:g}")
+    axes.axhline(lowest, color="grey", linewidth=0.8, label="no difference")
     axes.set_xlabel("step")
     axes.set_ylabel("difference of the losses")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(title)
     axes.grid(alpha=0.3)
     axes.legend()
@@ -78,13 +82,14 @@ def main() -> None:
 
     dataset, which = cifar10(options)
     print(which)
-    data = dataset(options.data_root, train=True, download=options.download)
+    data = dataset(options.data_root, train=True, **({"download": True} if options.download else {}))
     images = (data.data[: options.images].transpose(0, 3, 1, 2) / 255 - 0.5) / 0.25
     labels = np.array(data.targets[: options.images])
 
     single = options.dtype == "float32"
     plain = []
     if single:
+        warnings.filterwarnings("ignore", "TF32 acceleration")  # torch's word on its switch, which is not for CPUs
         with torch.backends.mkldnn.flags(enabled=False):
             plain = [loss for loss, _ in train(torch, images, labels, options)]
     print(" step      loss torch   loss tinyconv  difference" + "  torch without oneDNN" * single)
@@ -108,7 +113,8 @@ def main() -> None:
         curves["C1--"] = ("torch without oneDNN and torch", own)
     bound = None if single else 1e-8
     title = f"The same script, the same seed, {options.dtype}"
-    save_figure(draw(curves, title, bound), options.out / f"compare_with_torch_{options.dtype}.png")
+    lowest = np.finfo(options.dtype).eps / 16
+    save_figure(draw(curves, title, lowest, bound), options.out / f"compare_with_torch_{options.dtype}.png")
     if bound and difference[:50].max() >= bound:
         raise SystemExit(f"the losses of the first 50 steps should differ by less than {bound:g}")
 

@@ -73,7 +73,7 @@ def images(options):
                 "there with --data-root)"
             )
             steps = [transforms.Grayscale(), transforms.CenterCrop(28), *steps]
-    settings = {"download": options.download} if dataset is not datasets.Shapes10 else {}
+    settings = {"download": True} if options.download else {}
     transform = transforms.Compose(steps)
     train = dataset(options.data_root, train=True, transform=transform, **settings)
     test = dataset(options.data_root, train=False, transform=transform, **settings)
@@ -143,7 +143,8 @@ def mosaic(maps, rows=8, gap=2):
 
 def draw_maps(maps, image, title):
     """The image, and beside it the maps of each layer: red where the filter answers yes, blue where it answers no."""
-    figure, axes = plt.subplots(1, 1 + len(maps), figsize=(14, 5.2), width_ratios=[2, 2, 4], layout="constrained")
+    widths = [1.2, *(len(values) / 32 for values in maps.values())]
+    figure, axes = plt.subplots(1, len(widths), figsize=(13, 5.6), width_ratios=widths, layout="constrained")
     shown = (image - image.min()) / (image.max() - image.min())
     axes[0].imshow(shown.permute(1, 2, 0).numpy(), cmap="gray")
     axes[0].set_title(title)
@@ -194,10 +195,10 @@ def main() -> None:
     image, label = test[options.image]
     maps, probabilities = feature_maps(loaded, image)
     best = int(probabilities.argmax())
-    answer = f"a {test.classes[label]}\nrecognised as {test.classes[best]}, {probabilities[best].item():.1%}"
-    print(f"test image {options.image}: {' '.join(answer.splitlines())}")
+    answer = f"{test.classes[best]} ({probabilities[best].item():.1%})"
+    print(f"test image {options.image}: label {test.classes[label]}, answer {answer}")
     if maps:
-        save_figure(draw_maps(maps, image, answer), options.out / f"{name}.png")
+        save_figure(draw_maps(maps, image, f"label: {test.classes[label]}\nanswer: {answer}"), options.out / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,9 @@ STORIES = {
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_far_out_and_at_the_kinks(story):
-    agree(lambda lib, x: story(lib.nn.functional, x), EDGES, second=False)
+    # torch's gradient of celu holds 1/alpha in float32
+    tol = 1e-6 if story is STORIES["celu"] else 1e-10
+    agree(lambda lib, x: story(lib.nn.functional, x), EDGES, second=False, tol=tol)
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])

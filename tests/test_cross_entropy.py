@@ -53,7 +53,7 @@ def test_classes(shape, reduction, weighted, smoothing):
             results.append(F.nll_loss(x, lib.tensor(ignored), **settings))
         return results
 
-    agree(story, normal(*shape))
+    agree(story, normal(*shape), second=0 not in shape)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,8 @@ def test_probabilities(shape, reduction, smoothing):
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
 def test_any_integer_names_a_class(dtype):
     x, t = tc.tensor(normal(4, 5)), tc.tensor([0, 4, 2, 2])
-    expected = tc.nn.functional.cross_entropy(x, t)
-    assert tc.equal(tc.nn.functional.cross_entropy(x, t.to(getattr(tc, dtype))), expected)
-    assert tc.equal(tc.nn.functional.nll_loss(x.log_softmax(1), t.to(getattr(tc, dtype))), expected)
+    for f in (tc.nn.functional.cross_entropy, tc.nn.functional.nll_loss):
+        assert tc.equal(f(x, t.to(getattr(tc, dtype))), f(x, t))
 
 
 def test_far_out():

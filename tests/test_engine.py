@@ -163,7 +163,9 @@ def test_a_second_backward_says_what_to_do(lib):
     x = leaf(lib, 3.0)
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time") as info:
+    with pytest.raises(
+        RuntimeError, match="Trying to backward through the graph a second time"
+    ) as info:
         y.backward()
     assert "retain_graph=True" in str(info.value)
 
@@ -236,7 +238,9 @@ def test_grad_outputs(lib):
 def test_grad_unused(lib):
     x, w = leaf(lib, 1.0), leaf(lib, 2.0, 3.0)
     y = (x * 2).sum()
-    with pytest.raises(RuntimeError, match="The differentiated Tensor at index 1 appears to not have been used"):
+    with pytest.raises(
+        RuntimeError, match="The differentiated Tensor at index 1 appears to not have been used"
+    ):
         lib.autograd.grad(y, [x, w], retain_graph=True)
     assert lib.autograd.grad(y, [x, w], retain_graph=True, allow_unused=True)[1] is None
     assert values(lib.autograd.grad(y, [x, w], materialize_grads=True)[1]) == [0.0, 0.0]
@@ -304,7 +308,9 @@ ERRORS = {
     "no inputs, backward": lambda lib, x: x.sum().backward(inputs=[]),
     "input without gradient": lambda lib, x: lib.autograd.grad(x.sum(), lib.ones(2)),
     "input without gradient, backward": lambda lib, x: x.sum().backward(inputs=[lib.ones(2)]),
-    "unused, materialized": lambda lib, x: lib.autograd.grad(x.sum(), x, allow_unused=False, materialize_grads=True),
+    "unused, materialized": lambda lib, x: lib.autograd.grad(
+        x.sum(), x, allow_unused=False, materialize_grads=True
+    ),
     "comparison": lambda lib, x: (x > 0).sum().backward(),
     "integers": lambda lib, x: lib.ones(2, dtype=lib.int64).requires_grad_(),
     "result made a constant": lambda lib, x: (x * 2).requires_grad_(False),
@@ -451,13 +457,17 @@ def test_after_accumulation(lib):
 def test_hooks_of_nodes(lib):
     x, seen = leaf(lib, 1.0, 2.0), []
     y = x * 2
-    handle = y.grad_fn.register_hook(lambda inputs, outputs: seen.append((values(inputs[0]), values(outputs[0]))))
+    handle = y.grad_fn.register_hook(
+        lambda inputs, outputs: seen.append((values(inputs[0]), values(outputs[0])))
+    )
     y.grad_fn.register_prehook(lambda outputs: (outputs[0] * 10,))
     y.sum().backward(retain_graph=True)
     assert seen == [([20.0, 20.0], [10.0, 10.0])]
     assert values(x.grad) == [20.0, 20.0]
     handle.remove()
-    y.grad_fn.register_hook(lambda inputs, outputs: tuple(None if g is None else g * 7 for g in inputs))
+    y.grad_fn.register_hook(
+        lambda inputs, outputs: tuple(None if g is None else g * 7 for g in inputs)
+    )
     x.grad = None
     y.sum().backward()
     assert len(seen) == 1
@@ -607,8 +617,12 @@ def test_inference_tensors(lib):
         v = x[:1]
         z.add_(1)
     facts = [z.is_inference(), z[:1].is_inference(), z.detach().is_inference()]
-    assert [*facts, v.is_inference(), z.clone().is_inference(), (z * 2).is_inference()] == [True] * 3 + [False] * 3
-    with pytest.raises(RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"):
+    assert [*facts, v.is_inference(), z.clone().is_inference(), (z * 2).is_inference()] == [
+        True
+    ] * 3 + [False] * 3
+    with pytest.raises(
+        RuntimeError, match="Setting requires_grad=True on inference tensor outside InferenceMode"
+    ):
         z.requires_grad_()
 
 
@@ -806,7 +820,9 @@ def test_gradcheck_of_memory_with_gaps():
 
 
 def test_gradcheck_catches():
-    with pytest.raises(tc.autograd.GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"):
+    with pytest.raises(
+        tc.autograd.GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"
+    ):
         tc.autograd.gradcheck(lambda x: Wrong()(x), doubles(3))
     assert not tc.autograd.gradcheck(lambda x: Wrong()(x), doubles(3), raise_exception=False)
 
@@ -815,11 +831,15 @@ def test_gradgradcheck_catches():
     assert tc.autograd.gradcheck(lambda x: WrongTwice()(x), doubles(3))
     with pytest.raises(tc.autograd.GradcheckError):
         tc.autograd.gradgradcheck(lambda x: WrongTwice()(x), doubles(3))
-    assert not tc.autograd.gradgradcheck(lambda x: WrongTwice()(x), doubles(3), raise_exception=False)
+    assert not tc.autograd.gradgradcheck(
+        lambda x: WrongTwice()(x), doubles(3), raise_exception=False
+    )
 
 
 def test_gradcheck_needs_something_to_check():
-    with pytest.raises(ValueError, match="gradcheck expects at least one input tensor to require gradient"):
+    with pytest.raises(
+        ValueError, match="gradcheck expects at least one input tensor to require gradient"
+    ):
         tc.autograd.gradcheck(lambda x: x, tc.ones(2))
 
 
@@ -833,7 +853,9 @@ def test_gradcheck_hints_at_single_precision():
 
 def _classes(lib):
     F = lib.autograd.Function
-    once_differentiable = (tc.autograd if lib is tc else torch.autograd.function).once_differentiable
+    once_differentiable = (
+        tc.autograd if lib is tc else torch.autograd.function
+    ).once_differentiable
 
     class Exp(F):
         @staticmethod
@@ -1278,7 +1300,9 @@ def test_a_user_written_function(name):
         raise ours
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
-        assert a == (pytest.approx(b, rel=1e-5) if not isinstance(b, (str, bool, type(None))) else b)
+        assert a == (
+            pytest.approx(b, rel=1e-5) if not isinstance(b, (str, bool, type(None))) else b
+        )
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
     printed = run(CIFAR, tmp_path, *small, "--epochs", "1")
     checkpoint = next(path for path in files(printed, tmp_path) if path.suffix == ".safetensors")
     saved = tc.load(checkpoint)
-    assert set(saved) == {"model", "optimizer", "scheduler", "history"}
+    assert {"model", "optimizer", "history"} <= set(saved)
     assert len(saved["history"]) == 1
 
     printed = run(CIFAR, tmp_path, *small, "--epochs", "2", "--resume", str(checkpoint))
@@ -105,15 +105,15 @@ def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     settings = command(CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "50", "--steps", "3")
-    process = subprocess.Popen(**settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1)
-    assert process.stdout
-    try:
+    with subprocess.Popen(**settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        stop = threading.Timer(120, process.kill)
+        stop.start()
         lines = [process.stdout.readline() for _ in range(4)]  # data set, sizes, two epochs
-        assert lines[3].startswith("epoch 2/50"), lines
         process.send_signal(signal.SIGINT)
-        printed, errors = process.communicate(timeout=120)
-    finally:
-        process.kill()
+        printed, errors = process.communicate()
+        stop.cancel()
+    assert lines[3].startswith("epoch 2/50"), "".join(lines) + errors
     assert process.returncode == 0, errors
     (checkpoint,) = files(printed, tmp_path)
     assert f"--resume {checkpoint}" in printed

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 import tinyconv as tc
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Using a non-tuple sequence", "ignore:indexing with dtype", "ignore:.*will be removed in a future version"
+    "ignore:Using a non-tuple sequence",
+    "ignore:indexing with dtype",
+    "ignore:.*will be removed in a future version",
 )
 BOTH = pytest.mark.parametrize("lib", [torch, tc], ids=["torch", "tinyconv"])
 S = slice
@@ -57,7 +59,7 @@ def attempt(f, *args):
 def same_error(ours, theirs, words=25):
     assert ours is not None, f"torch raises {theirs!r}"
     assert isinstance(ours, type(theirs)), f"{ours!r} for {theirs!r}"
-    assert str(ours)[:words].replace("tinyconv", "torch") == str(theirs)[:words]
+    assert str(ours).replace("tinyconv", "torch")[:words] == str(theirs)[:words]
 
 
 def same_array(ours, theirs):
@@ -319,7 +321,9 @@ def test_set_too_much(shape, index, value):
     same_error(attempt(write, tc)[1], attempt(write, torch)[1])
 
 
-@pytest.mark.parametrize("value", [True, 2, 2.7, -3.5, T([1.5, 2.5]), T([1, 2]), T([True, False]), T(2.5), T([300, 2])])
+@pytest.mark.parametrize(
+    "value", [True, 2, 2.7, -3.5, T([1.5, 2.5]), T([1, 2]), T([True, False]), T(2.5), T([300, 2])]
+)
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32"])
 @pytest.mark.parametrize("index", [S(1, 3), [0, 2], T([True, False, True])], ids=str)
 def test_set_converts(dtype, index, value):
@@ -339,7 +343,9 @@ def test_set_converts(dtype, index, value):
         same_array(ours, theirs)
 
 
-@pytest.mark.parametrize("value", [[1.0, 2.0], np.ones(2), np.float32(1), None, "a"], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value", [[1.0, 2.0], np.ones(2), np.float32(1), None, "a"], ids=lambda v: type(v).__name__
+)
 @pytest.mark.parametrize("index", [S(1, 3), [0, 2]], ids=str)
 def test_set_takes_numbers_and_tensors_only(index, value):
     def write(lib):
@@ -360,7 +366,11 @@ def test_get_of_a_transposed_tensor(shape, index):
         same_array(a, b)
 
 
-@pytest.mark.parametrize("index", [1, S(0, 2), [0, 2, 0], T([True, False, True]), (S(None), [1, 1]), (..., None)], ids=str)
+@pytest.mark.parametrize(
+    "index",
+    [1, S(0, 2), [0, 2, 0], T([True, False, True]), (S(None), [1, 1]), (..., None)],
+    ids=str,
+)
 def test_second_gradients(index):
     def twice(lib):
         x = source(lib, (3, 4))
@@ -395,7 +405,9 @@ def test_a_list_of_lists_is_a_tuple_for_now(lib):
 
 def test_errors_say_what_to_do():
     x = tc.ones(3, 4)
-    with pytest.raises(IndexError, match=r"index 5 is out of bounds for dimension 0 with size 3\n.*\[3, 4\]"):
+    with pytest.raises(
+        IndexError, match=r"index 5 is out of bounds for dimension 0 with size 3\n.*\[3, 4\]"
+    ):
         x[5]
     with pytest.raises(ValueError, match=r"step must be greater than zero\n.*flip"):
         x[::-1]
@@ -427,7 +439,9 @@ def indexed(draw):
             dots = False
             continue
         n = left.pop(0)
-        kind = draw(st.sampled_from(["int", "slice", "array", "mask"] if advanced else ["int", "slice"]))
+        kind = draw(
+            st.sampled_from(["int", "slice", "array", "mask"] if advanced else ["int", "slice"])
+        )
         if kind == "int":
             parts.append(draw(st.integers(-n, max(n - 1, 0))))
         elif kind == "slice":

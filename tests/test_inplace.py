@@ -1344,7 +1344,9 @@ def test_error_names_the_node_and_the_way_out():
     x = leaf(tc, 3)
     y = x.exp()
     y += 1
-    with pytest.raises(RuntimeError, match=r"FloatTensor \[3\]\], which is output 0 of Exp, is at version 1") as info:
+    with pytest.raises(
+        RuntimeError, match=r"FloatTensor \[3\]\], which is output 0 of Exp, is at version 1"
+    ) as info:
         y.sum().backward()
     assert "clone()" in str(info.value)
 

@@ -46,16 +46,18 @@ def test_weights(name, reduction):
     def story(lib, x, y, w):
         return getattr(lib.nn.functional, name)(x, y, weight=w, reduction=reduction)
 
-    agree(story, normal(3, 4), normal(3, 4)[::-1].copy(), inside(3, 4))
+    x, y = normal(3, 4), normal(3, 4)[::-1].copy()
+    agree(story, x, y, inside(3, 4), second=name != "l1_loss")
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_positive_weights(reduction):
-    def story(lib, x, y, w, p):
+    def story(lib, x, y):
         f = lib.nn.functional.binary_cross_entropy_with_logits
+        w, p = lib.tensor(inside(4)), lib.tensor(inside(3, 1))
         return f(x, y, w, reduction=reduction, pos_weight=p)
 
-    agree(story, normal(3, 4) * 30, inside(3, 4), inside(4), inside(4))
+    agree(story, normal(3, 4) * 30, inside(3, 4))
 
 
 def test_far_out():
@@ -63,7 +65,12 @@ def test_far_out():
     agree(lambda lib, x: lib.nn.functional.binary_cross_entropy_with_logits(x, lib.tensor(y)), x)
     p = np.array([0.0, 1.0, 1e-30, 1.0])
     t = np.array([1.0, 0.0, 1.0, 1.0])
-    agree(lambda lib, x: lib.nn.functional.binary_cross_entropy(x, lib.tensor(t)), p, second=False)
+    agree(
+        lambda lib, x: lib.nn.functional.binary_cross_entropy(x, lib.tensor(t)),
+        p,
+        second=False,
+        tol=1e-8,  # torch holds 1e-12 in float32
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")

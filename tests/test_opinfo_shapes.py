@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
+import opinfo
 import pytest
+from opinfo import Op
 
-from . import opinfo
-from .opinfo import Op
+VIEWS = """reshape reshape_as view view_as flatten ravel unflatten squeeze squeeze-multiple unsqueeze permute transpose t T
+mT movedim expand expand_as broadcast_to select narrow split split-list_args chunk unbind diagonal contiguous"""
+JOINS = "cat stack hstack vstack flip roll repeat tile repeat_interleave"
+PLACES = """__getitem__ gather scatter scatter_add take_along_dim index_select index_put masked_fill masked_select nonzero
+sort argsort topk unique bincount"""
+PRODUCTS = "matmul mm bmm mv dot outer addmm addmm-decomposed einsum __rmatmul__"
+REFUSING = """reshape reshape_as view view_as t movedim narrow unbind diagonal T cat hstack vstack roll gather scatter
+scatter_add index_select masked_fill masked_select dot"""
 
-VIEWS = [
-    Op("reshape"),
-]
+
+def ops(names):
+    return [Op(*n.split("-")) for n in names.split()]
+
+
+def test_the_tables_are_complete():
+    """Every variant torch has of these names, and every one that comes with refused arguments."""
+    table = ops(" ".join((VIEWS, JOINS, PLACES, PRODUCTS)))
+    known = {v for op in table for v in opinfo.variants(op.name)} - {Op("bmm", "triton_optimized")}
+    assert known == set(table)
+    assert {v for v in known if v.entry.error_inputs_func} == set(ops(REFUSING))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+@pytest.mark.parametrize("op", ops(f"{VIEWS} {JOINS} {PLACES}"), ids=str)
+def test_samples(op, dtype):
+    if op.name == "topk" and dtype == "int64":
+        pytest.skip("which of several equals is taken is anybody's choice")
+    if not opinfo.supports(op, dtype):
+        pytest.skip("torch does not take this dtype")
+    opinfo.check_samples(op, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "bool"])
+@pytest.mark.parametrize("op", ops(PRODUCTS), ids=str)
+def test_products(op, dtype):
+    """Sums in another order: the error grows with their length."""
+    loose = {"float32": (1e-5, 2e-5), "float16": (1e-2, 1e-1)}
+    if not opinfo.supports(op, dtype):
+        pytest.skip("torch does not take this dtype")
+    opinfo.check_samples(op, dtype, tolerance=loose.get(dtype))
+
+
+@pytest.mark.parametrize("op", ops(REFUSING), ids=str)
+def test_refused_arguments(op):
+    opinfo.check_errors(op)

@@ -41,6 +41,7 @@ class Explained(Exception):
         self.hint = hint
         self.path: list[str] = []  # innermost name first
         self.layer = ""  # the innermost layer, as printed
+        self.passed: int | None = None  # id of the Module that the error left last
 
     def __reduce__(self) -> Any:
         return type(self), (self.message, self.hint), self.__dict__

@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
+from operator import index
 from typing import Any
 
 from .errors import RangeError, ShapeError
 
 Shape = tuple[int, ...]
 Ints = tuple[int, ...]
+
+
+class Size(Shape):
+    """The shape of a Tensor: a tuple of ints that prints as ``tinyconv.Size([2, 3])``."""
+
+    def __new__(cls, sizes: Iterable[Any] = ()) -> Size:
+        sizes = tuple(sizes)
+        for i, n in enumerate(sizes):
+            if not hasattr(n, "__index__"):
+                raise TypeError(
+                    f"tinyconv.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')"
+                )
+        return super().__new__(cls, map(index, sizes))
+
+    def numel(self) -> int:
+        """The number of elements: the product of the sizes."""
+        return prod(self)
+
+    def __repr__(self) -> str:
+        return f"tinyconv.Size({list(self)})"
+
+    def __add__(self, other: Any) -> Size:
+        if not isinstance(other, tuple):
+            name = type(other).__name__
+            raise TypeError(f"can only concatenate tuple (not {name}) to tinyconv.Size")
+        return Size((*self, *other))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size((*other, *self))
+
+    def __mul__(self, n: Any) -> Size:
+        return Size(tuple(self) * n)
+
+    __rmul__ = __mul__
+
+    def __getitem__(self, at: Any) -> Any:
+        part = super().__getitem__(at)
+        return Size(part) if isinstance(at, slice) else part
 
 
 def is_int(x: Any) -> bool:

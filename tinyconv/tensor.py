@@ -17,32 +17,9 @@ from .backend import Array, backend_of, get_backend
 from .dtypes import device, dtype, get_default_dtype, to_dtype
 from .errors import InplaceError
 from .printing import tensor_text
+from .shapes import Size
 
 __all__ = ["Parameter", "Size", "Tensor"]
-
-
-class Size(tuple[int, ...]):
-    """The shape of a Tensor: a tuple of ints that prints as ``tinyconv.Size([2, 3])``."""
-
-    def numel(self) -> int:
-        """The number of elements: the product of the sizes."""
-        return math.prod(self)
-
-    def __repr__(self) -> str:
-        return f"tinyconv.Size({list(self)})"
-
-    def __add__(self, other: Any) -> Size:
-        return Size((*self, *other))
-
-    def __radd__(self, other: Any) -> Size:
-        return Size((*other, *self))
-
-    def __mul__(self, n: Any) -> Size:
-        return Size(tuple(self) * n)
-
-    def __getitem__(self, index: Any) -> Any:
-        part = super().__getitem__(index)
-        return Size(part) if isinstance(index, slice) else part
 
 
 class Tensor(Variable):
@@ -56,11 +33,19 @@ class Tensor(Variable):
         if len(data) == 1 and type(data[0]).__module__.partition(".")[0] in ("numpy", "cupy"):
             self.array = data[0]  # as it is: no copy, no new dtype
             return
+        if len(data) == 1 and isinstance(data[0], Size):
+            data = data[0]
+        elif len(data) == 1 and isinstance(data[0], float):
+            raise TypeError("new(): data must be a sequence (got float)\nWrite tensor(number).")
+        elif len(data) == 1 and isinstance(data[0], str):
+            raise TypeError("new(): invalid data type 'str'")
         numpy, kind = backend_of_cpu.xp, get_default_dtype().numpy
         if all(isinstance(n, int) for n in data):
             self.array = numpy.zeros(data or (0,), kind)  # Tensor(2, 3): a shape
         else:
-            self.array = numpy.array(data[0].array if isinstance(data[0], Tensor) else data[0], kind)
+            self.array = numpy.array(
+                data[0].array if isinstance(data[0], Tensor) else data[0], kind
+            )
 
     @staticmethod
     def wrap(array: Array) -> Tensor:
@@ -80,15 +65,41 @@ class Tensor(Variable):
     neg, negative, __neg__ = ops.neg, ops.neg, ops.neg
     abs, absolute, __abs__ = ops.abs, ops.abs, ops.abs
     matmul, __matmul__, __rmatmul__ = ops.matmul, ops.matmul, ops.rmatmul
-    exp, exp2, expm1, log, log2, log10, log1p = ops.exp, ops.exp2, ops.expm1, ops.log, ops.log2, ops.log10, ops.log1p
+    exp, exp2, expm1, log, log2, log10, log1p = (
+        ops.exp,
+        ops.exp2,
+        ops.expm1,
+        ops.log,
+        ops.log2,
+        ops.log10,
+        ops.log1p,
+    )
     sqrt, rsqrt, square, reciprocal = ops.sqrt, ops.rsqrt, ops.square, ops.reciprocal
     sin, cos, tan, asin, acos, atan = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan
-    sinh, cosh, tanh, asinh, acosh, atanh = ops.sinh, ops.cosh, ops.tanh, ops.asinh, ops.acosh, ops.atanh
-    arcsin, arccos, arctan, atan2, arctan2, hypot = ops.asin, ops.acos, ops.atan, ops.atan2, ops.atan2, ops.hypot
+    sinh, cosh, tanh, asinh, acosh, atanh = (
+        ops.sinh,
+        ops.cosh,
+        ops.tanh,
+        ops.asinh,
+        ops.acosh,
+        ops.atanh,
+    )
+    arcsin, arccos, arctan, atan2, arctan2, hypot = (
+        ops.asin,
+        ops.acos,
+        ops.atan,
+        ops.atan2,
+        ops.atan2,
+        ops.hypot,
+    )
     sigmoid, erf, erfc, relu, sign = ops.sigmoid, ops.erf, ops.erfc, ops.relu, ops.sign
     floor, ceil, round, trunc, frac = ops.floor, ops.ceil, ops.round, ops.trunc, ops.frac
     clamp, clip, clamp_min, clamp_max = ops.clamp, ops.clamp, ops.clamp_min, ops.clamp_max
-    maximum, minimum, where = ops.maximum, ops.minimum, lambda x, condition, y: ops.where(condition, x, y)
+    maximum, minimum, where = (
+        ops.maximum,
+        ops.minimum,
+        lambda x, condition, y: ops.where(condition, x, y),
+    )
     softmax, log_softmax = ops.softmax, ops.log_softmax
     clone = ops.clone
 
@@ -132,26 +143,56 @@ class Tensor(Variable):
 
     # ── reductions ──
     sum, mean, var, std, prod = ops.sum, ops.mean, ops.var, ops.std, ops.prod
-    max, min, amax, amin, argmax, argmin = ops.max, ops.min, ops.amax, ops.amin, ops.argmax, ops.argmin
+    max, min, amax, amin, argmax, argmin = (
+        ops.max,
+        ops.min,
+        ops.amax,
+        ops.amin,
+        ops.argmax,
+        ops.argmin,
+    )
     any, all, norm, logsumexp, cumsum = ops.any, ops.all, ops.norm, ops.logsumexp, ops.cumsum
 
     # ── views and rearrangements ──
     reshape, reshape_as, view, view_as = ops.reshape, ops.reshape_as, ops.view, ops.view_as
     flatten, ravel, unflatten = ops.flatten, ops.ravel, ops.unflatten
     squeeze, unsqueeze = ops.squeeze, ops.unsqueeze
-    permute, transpose, swapaxes, swapdims, t = ops.permute, ops.transpose, ops.transpose, ops.transpose, ops.t
+    permute, transpose, swapaxes, swapdims, t = (
+        ops.permute,
+        ops.transpose,
+        ops.transpose,
+        ops.transpose,
+        ops.t,
+    )
     movedim, moveaxis, diagonal = ops.movedim, ops.movedim, ops.diagonal
     expand, expand_as, broadcast_to = ops.expand, ops.expand_as, ops.broadcast_to
     select, narrow, split, chunk, unbind = ops.select, ops.narrow, ops.split, ops.chunk, ops.unbind
-    repeat, tile, repeat_interleave, flip, roll = ops.repeat, ops.tile, ops.repeat_interleave, ops.flip, ops.roll
+    repeat, tile, repeat_interleave, flip, roll = (
+        ops.repeat,
+        ops.tile,
+        ops.repeat_interleave,
+        ops.flip,
+        ops.roll,
+    )
     contiguous = ops.contiguous
 
     # ── elements by place ──
     __getitem__, __setitem__ = ops.getitem, ops.setitem
-    gather, scatter, scatter_add, take_along_dim = ops.gather, ops.scatter, ops.scatter_add, ops.take_along_dim
+    gather, scatter, scatter_add, take_along_dim = (
+        ops.gather,
+        ops.scatter,
+        ops.scatter_add,
+        ops.take_along_dim,
+    )
     index_select, index_put = ops.index_select, ops.index_put
     masked_fill, masked_select, nonzero = ops.masked_fill, ops.masked_select, ops.nonzero
-    sort, argsort, topk, unique, bincount = ops.sort, ops.argsort, ops.topk, ops.unique, ops.bincount
+    sort, argsort, topk, unique, bincount = (
+        ops.sort,
+        ops.argsort,
+        ops.topk,
+        ops.unique,
+        ops.bincount,
+    )
 
     # ── linear algebra ──
     mm, bmm, mv, dot, outer, addmm = ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer, ops.addmm
@@ -168,8 +209,21 @@ class Tensor(Variable):
     floor_divide_, remainder_, fmod_ = ops.floor_divide_, ops.remainder_, ops.fmod_
     copy_, fill_, zero_ = ops.copy_, ops.fill_, ops.zero_
     clamp_, clip_, clamp_min_, clamp_max_ = ops.clamp_, ops.clamp_, ops.clamp_min_, ops.clamp_max_
-    abs_, neg_, exp_, log_, sqrt_, rsqrt_ = ops.abs_, ops.neg_, ops.exp_, ops.log_, ops.sqrt_, ops.rsqrt_
-    square_, reciprocal_, sin_, cos_, tan_ = ops.square_, ops.reciprocal_, ops.sin_, ops.cos_, ops.tan_
+    abs_, neg_, exp_, log_, sqrt_, rsqrt_ = (
+        ops.abs_,
+        ops.neg_,
+        ops.exp_,
+        ops.log_,
+        ops.sqrt_,
+        ops.rsqrt_,
+    )
+    square_, reciprocal_, sin_, cos_, tan_ = (
+        ops.square_,
+        ops.reciprocal_,
+        ops.sin_,
+        ops.cos_,
+        ops.tan_,
+    )
     tanh_, sigmoid_, relu_, erf_, sign_ = ops.tanh_, ops.sigmoid_, ops.relu_, ops.erf_, ops.sign_
     floor_, ceil_, round_, trunc_, frac_ = ops.floor_, ops.ceil_, ops.round_, ops.trunc_, ops.frac_
     masked_fill_, scatter_, scatter_add_, index_put_ = (
@@ -190,12 +244,12 @@ class Tensor(Variable):
     @property
     def shape(self) -> Size:
         """The size of each dimension."""
-        return Size(self.array.shape)
+        return tuple.__new__(Size, self.array.shape)
 
     def size(self, dim: Any = None) -> Any:
         """The shape, or the size of one dimension."""
         if dim is None:
-            return Size(self.array.shape)
+            return tuple.__new__(Size, self.array.shape)
         return self.array.shape[ops.wrap_dim(dim, self.array.ndim)]
 
     @property
@@ -273,6 +327,11 @@ class Tensor(Variable):
     @property
     def mT(self) -> Tensor:
         """The last two dimensions swapped."""
+        if self.array.ndim < 2:
+            raise RuntimeError(
+                "tensor.mT is only supported on matrices or batches of matrices. Got "
+                f"{self.array.ndim}-D tensor."
+            )
         return ops.transpose(self, -2, -1)
 
     # ── the tape ──
@@ -294,7 +353,11 @@ class Tensor(Variable):
         return self.base is not None
 
     def backward(
-        self, gradient: Any = None, retain_graph: Any = None, create_graph: builtins.bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: Any = None,
+        create_graph: builtins.bool = False,
+        inputs: Any = None,
     ) -> None:
         """Add the gradient of this tensor, weighted by ``gradient``, to ``grad`` of every leaf it was made from.
 
@@ -350,7 +413,9 @@ class Tensor(Variable):
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
         """Call ``hook(self)`` after a gradient was added to ``grad`` of this leaf."""
         if not self.leaf:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         if self.after is None:
             self.after = {}
         return Handle(self.after, hook)
@@ -397,7 +462,9 @@ class Tensor(Variable):
         if force:
             return backend_of(self.array).to_numpy(self.array)
         if self.requires_grad:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
         if self.is_cuda:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
@@ -413,8 +480,14 @@ class Tensor(Variable):
             return a if dtype is None else a.astype(dtype, copy=False)
         return a.astype(a.dtype if dtype is None else dtype, copy=copy)
 
-    def __array_wrap__(self, array: Array, context: Any = None, return_scalar: builtins.bool = False) -> Tensor:
-        return Tensor.wrap(array if hasattr(array, "ndim") and not return_scalar else backend_of_cpu.xp.asarray(array))
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: builtins.bool = False
+    ) -> Tensor:
+        return Tensor.wrap(
+            array
+            if hasattr(array, "ndim") and not return_scalar
+            else backend_of_cpu.xp.asarray(array)
+        )
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
@@ -439,19 +512,47 @@ class Tensor(Variable):
         return ops.flip(self, 0)
 
     def __contains__(self, element: Any) -> builtins.bool:
-        return bool((self.array == (element.array if isinstance(element, Tensor) else element)).any())
+        if not isinstance(element, (Tensor, float, int)):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+            )
+        return bool(
+            (self.array == (element.array if isinstance(element, Tensor) else element)).any()
+        )
+
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError(
+            "Tensor does not support deleting items\nWrite x[keep], with the indices or a mask of the rest."
+        )
 
     def __bool__(self) -> builtins.bool:
         if self.array.size != 1:
             what = "no values" if not self.array.size else "more than one value"
-            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous\nWrite x.any() or x.all().")
+            raise RuntimeError(
+                f"Boolean value of Tensor with {what} is ambiguous\nWrite x.any() or x.all()."
+            )
         return bool(self.array)
 
+    def _scalar(self) -> Any:
+        if self.array.size != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars\n"
+                f"This one has {self.array.size}: reduce it first (.mean(), .sum()), or write .tolist()."
+            )
+        return self.array.item()
+
     def __float__(self) -> builtins.float:
-        return float(self.item())
+        return float(self._scalar())
 
     def __int__(self) -> builtins.int:
-        return int(self.item())
+        return int(self._scalar())
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar())
+
+    def is_nonzero(self) -> builtins.bool:
+        """The truth of the one element."""
+        return bool(self)
 
     def __index__(self) -> builtins.int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":
@@ -499,35 +600,74 @@ class Tensor(Variable):
         return {k: convert(v) for k, v in vars(self).items() if k not in _STATE}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError("Only graph leaves can be pickled\nWrite x.detach() first.")
         array = backend_of(self.array).to_numpy(self.array)
-        return _rebuild, (type(self), array, str(self.device), self.leaf), self._own_attributes(lambda v: v)
+        return (
+            _rebuild,
+            (type(self), array, str(self.device), self.requires_grad),
+            self._own_attributes(lambda v: v),
+        )
 
     def __dir__(self) -> list[str]:
         return sorted(n for n in super().__dir__() if n not in _STATE or n in ("grad", "array"))
 
     # ── new tensors like this one ──
-    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+    def new_tensor(
+        self,
+        data: Any,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
         """A tensor of ``data`` with dtype and device of this one."""
         source = data.array if isinstance(data, Tensor) else data
         new = self._like(backend_of_cpu.xp.array(source), dtype, device)
         return new.requires_grad_(requires_grad) if requires_grad else new
 
-    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+    def new_zeros(
+        self,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
         """Zeros with dtype and device of this tensor."""
-        return self.new_full(ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+        return self.new_full(
+            ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad
+        )
 
-    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+    def new_ones(
+        self,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
         """Ones with dtype and device of this tensor."""
-        return self.new_full(ops.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad)
+        return self.new_full(
+            ops.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad
+        )
 
-    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+    def new_empty(
+        self,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
         """Zeros too: memory is not handed out with what it held before."""
-        return self.new_full(ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad)
+        return self.new_full(
+            ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad
+        )
 
     def new_full(
-        self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False
+        self,
+        size: Any,
+        fill_value: Any,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
     ) -> Tensor:
         """One number everywhere, with dtype and device of this tensor."""
         new = self._like(backend_of_cpu.xp.full(tuple(size), fill_value), dtype, device)
@@ -551,7 +691,9 @@ class Parameter(Tensor):
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         source = Tensor() if data is None else data
         if not isinstance(source, Tensor):
-            raise TypeError(f"Parameter takes a Tensor, got {type(data).__name__}: write Parameter(tensor(...))")
+            raise TypeError(
+                f"Parameter takes a Tensor, got {type(data).__name__}: write Parameter(tensor(...))"
+            )
         self.array = source.array
         if requires_grad:
             self.requires_grad_(True)

@@ -39,7 +39,9 @@ class Function:
     @staticmethod
     def forward(*args: Any) -> Any:
         """Compute the outputs; nothing is recorded meanwhile."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def setup_context(ctx: Context, inputs: tuple[Any, ...], output: Any) -> None:
@@ -154,7 +156,9 @@ class Call(function.Function):
         self.several = isinstance(outputs, tuple)
         results = list(outputs) if self.several else [outputs]
         recording = mode.enabled and any(self.needs)
-        self.inputs = [(a.array.shape, a.array.dtype) if isinstance(a, Variable) else None for a in args]
+        self.inputs = [
+            (a.array.shape, a.array.dtype) if isinstance(a, Variable) else None for a in args
+        ]
         self.outputs = [(type(r.array), r.array.shape, r.array.dtype) if isinstance(r, Variable) else None
                         for r in results]  # fmt: skip
         self.unfinished = False
@@ -164,13 +168,18 @@ class Call(function.Function):
             d.bump()
         if recording:
             self._keep(args, results)
-        results = [self._output(i, r, args, recording) if isinstance(r, Variable) else r for i, r in enumerate(results)]
+        results = [
+            self._output(i, r, args, recording) if isinstance(r, Variable) else r
+            for i, r in enumerate(results)
+        ]
         return tuple(results) if self.several else results[0]
 
     def _output(self, i: int, r: Variable, args: tuple[Any, ...], recording: bool) -> Variable:
         dirty = _among(r, self.ctx._dirty)
         if not dirty and (_among(r, args) or r.base is not None):
-            r = _alias(r, args)  # never the very input, nor a view whose way back would pass by this node
+            r = _alias(
+                r, args
+            )  # never the very input, nor a view whose way back would pass by this node
         if not recording or r.array.dtype.kind != "f" or _among(r, self.ctx._constant):
             return r
         node = Output(i).connect(self) if self.several else self
@@ -213,7 +222,9 @@ class Call(function.Function):
             if gy is None and about is not None and self.ctx._materialize:
                 kind, shape, dtype = about
                 gy = XP[kind].zeros(shape, dtype)
-            shown.append(gy if gy is None or isinstance(gy, Variable) else Variable.results.wrap(gy))
+            shown.append(
+                gy if gy is None or isinstance(gy, Variable) else Variable.results.wrap(gy)
+            )
         rule = self.user.vjp if self.user.backward is Function.backward else self.user.backward
         answers = rule(self.ctx, *shown)
         answers = list(answers) if isinstance(answers, tuple) else [answers]
@@ -244,13 +255,19 @@ class Call(function.Function):
         out: Any = g
         if out.array.shape != shape:
             lead = out.array.ndim - len(shape)
-            fits = lead >= 0 and all(n in (1, m) for n, m in zip(shape, out.array.shape[lead:], strict=True))
+            fits = lead >= 0 and all(
+                n in (1, m) for n, m in zip(shape, out.array.shape[lead:], strict=True)
+            )
             if not fits:
                 raise ShapeError(
                     f"Function {self.name} returned an invalid gradient at index {i} - got {list(out.array.shape)} but "
                     f"expected shape compatible with {list(shape)}"
                 )
-            stretched = [d for d in range(out.array.ndim) if d < lead or shape[d - lead] != out.array.shape[d]]
+            stretched = [
+                d
+                for d in range(out.array.ndim)
+                if d < lead or shape[d - lead] != out.array.shape[d]
+            ]
             out = out.sum(stretched, True).reshape(shape)
         return out if out.array.dtype == dtype else out.to(dtype)
 
@@ -278,7 +295,9 @@ class Barrier(function.Function):
     name = "DelayedErrorBackward"
 
     def backward(self, g: Any) -> Any:
-        raise GraphError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise GraphError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -291,7 +310,10 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         edges = [g.edge for g in grads if isinstance(g, Variable)]
         if not mode.enabled or not any(edges):
             return answers
-        barred = [a if a is None else a.wrap(a.array) for a in (answers if isinstance(answers, tuple) else (answers,))]
+        barred = [
+            a if a is None else a.wrap(a.array)
+            for a in (answers if isinstance(answers, tuple) else (answers,))
+        ]
         for a in barred:
             if a is not None:
                 a.node = Barrier().connect(*edges)

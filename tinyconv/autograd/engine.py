@@ -94,7 +94,9 @@ def _leading_to(goals: set[Edge], roots: list[Edge]) -> set[Edge]:
             seen.add(node)
             stack.extend(e for e in node.edges if isinstance(e, Function))
     leading: set[Edge] = set()
-    for node in sorted(seen, key=lambda n: n.order):  # oldest first: what a node leads to is settled
+    for node in sorted(
+        seen, key=lambda n: n.order
+    ):  # oldest first: what a node leads to is settled
         if any(e in leading or e in goals for e in node.edges):
             leading.add(node)
     return leading
@@ -219,7 +221,9 @@ def backward(
     for x in chosen:
         if x.edge is None:
             raise GraphError("can't retain_grad on Tensor that has requires_grad=False")
-    found = run(roots, retain_graph=keep, create_graph=create_graph, wanted=[x.edge for x in chosen])
+    found = run(
+        roots, retain_graph=keep, create_graph=create_graph, wanted=[x.edge for x in chosen]
+    )
     for x in chosen:
         if x.edge in found:
             _accumulate(x, found[x.edge], False)
@@ -264,7 +268,9 @@ def grad(
             )
     keep = create_graph if retain_graph is None else retain_graph
     roots = _roots(outputs, gradients, create_graph)
-    found = run(roots, retain_graph=keep, create_graph=create_graph, wanted=[x.edge for x in inputs])
+    found = run(
+        roots, retain_graph=keep, create_graph=create_graph, wanted=[x.edge for x in inputs]
+    )
     results = []
     for i, x in enumerate(inputs):
         g = _shown(found.get(x.edge))
@@ -288,7 +294,14 @@ def _batched(
     if create_graph:
         raise GraphError("is_grads_batched=True cannot be recorded", "Call grad() once a row.")
     rows = [
-        grad(outputs, inputs, tuple(seed.wrap(seed.array[i]) for seed in seeds), True, False, allow_unused)
+        grad(
+            outputs,
+            inputs,
+            tuple(seed.wrap(seed.array[i]) for seed in seeds),
+            True,
+            False,
+            allow_unused,
+        )
         for i in range(len(seeds[0].array))
     ]
     return tuple(

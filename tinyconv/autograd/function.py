@@ -33,7 +33,7 @@ class Function:
     anybody wants the gradient of input ``i``; ``self.xp`` is numpy or cupy.
     """
 
-    name: ClassVar[str]  # as PyTorch prints it: "MulBackward0"
+    name: str  # as PyTorch prints it: "MulBackward0"
     differentiable: ClassVar[bool] = True
     gives_away: ClassVar[bool] = False  # backward's results are nobody else's memory
     view: bool = False  # forward returned memory of its first input
@@ -181,7 +181,10 @@ class Function:
         self.check_saved()
         if not mode.graph:
             return self._saved
-        return [self._variable(kept, guard) for kept, guard in zip(self._saved, self._guards, strict=True)]
+        return [
+            self._variable(kept, guard)
+            for kept, guard in zip(self._saved, self._guards, strict=True)
+        ]
 
     def check_saved(self) -> None:
         """Raise if what was saved has been freed, or written to."""
@@ -240,9 +243,7 @@ class Function:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The nodes that the gradient goes to next."""
-        return tuple(
-            (AccumulateGrad(e) if isinstance(e, Variable) else e, 0) for e in self.edges
-        )
+        return tuple((AccumulateGrad(e) if isinstance(e, Variable) else e, 0) for e in self.edges)
 
     def register_hook(self, hook: Any) -> Handle:
         """Call ``hook(grad_inputs, grad_outputs)`` after this node's backward; what it returns replaces the former."""

@@ -20,7 +20,9 @@ def _outputs(function: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Any
     return tuple(y for y in out if isinstance(y, Variable) and y.array.dtype.kind == "f")
 
 
-def _numerical(function: Callable[..., Any], inputs: tuple[Any, ...], x: Variable, eps: float) -> list[Any]:
+def _numerical(
+    function: Callable[..., Any], inputs: tuple[Any, ...], x: Variable, eps: float
+) -> list[Any]:
     """Rows of d(output)/d(x) by central differences, one array (inputs, outputs) per output."""
     columns: list[list[Any]] = []
     flat = x.array.reshape(-1)
@@ -86,7 +88,9 @@ def gradcheck(
     return True
 
 
-def _compare(i: int, j: int, x: Variable, y: Variable, numerical: Any, atol: float, rtol: float) -> None:
+def _compare(
+    i: int, j: int, x: Variable, y: Variable, numerical: Any, atol: float, rtol: float
+) -> None:
     if numerical is None:
         return
     xp = XP[type(y.array)]
@@ -95,7 +99,9 @@ def _compare(i: int, j: int, x: Variable, y: Variable, numerical: Any, atol: flo
         for k in range(y.array.size):
             seed = xp.zeros(y.array.size, y.array.dtype)
             seed[k] = 1
-            (g,) = grad(y, x, y.wrap(seed.reshape(y.array.shape)), retain_graph=True, allow_unused=True)
+            (g,) = grad(
+                y, x, y.wrap(seed.reshape(y.array.shape)), retain_graph=True, allow_unused=True
+            )
             if g is not None:
                 analytical[:, k] = g.array.reshape(-1)
     if not xp.allclose(analytical, numerical, rtol, atol, equal_nan=True):
@@ -105,7 +111,11 @@ def _compare(i: int, j: int, x: Variable, y: Variable, numerical: Any, atol: flo
             f"numerical:{numerical}\nanalytical:{analytical}\n"
             f"largest difference at input element {int(worst[0])}, output element {int(worst[1])}: "
             f"numerical {numerical[worst]:.6g}, analytical {analytical[worst]:.6g}"
-            + ("\nThe input is not float64: finite differences need it." if x.array.dtype.itemsize < 8 else "")
+            + (
+                "\nThe input is not float64: finite differences need it."
+                if x.array.dtype.itemsize < 8
+                else ""
+            )
         )
 
 
@@ -131,7 +141,11 @@ def gradgradcheck(
         seeds = []
         for y in outputs:
             xp = XP[type(y.array)]
-            seed = y.wrap(xp.linspace(0.5, 1.5, max(y.array.size, 1))[: y.array.size].reshape(y.array.shape).astype(y.array.dtype))
+            seed = y.wrap(
+                xp.linspace(0.5, 1.5, max(y.array.size, 1))[: y.array.size]
+                .reshape(y.array.shape)
+                .astype(y.array.dtype)
+            )
             seed.leaf = True
             seeds.append(seed)
     else:
@@ -142,10 +156,17 @@ def gradgradcheck(
         ys = _outputs(func, xs)
         return tuple(
             g
-            for g in grad(ys, [xs[i] for i in wanted], list(gs), create_graph=True, allow_unused=True)
+            for g in grad(
+                ys, [xs[i] for i in wanted], list(gs), create_graph=True, allow_unused=True
+            )
             if g is not None
         )
 
     return gradcheck(
-        first_gradients, (*inputs, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
+        first_gradients,
+        (*inputs, *seeds),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
     )

@@ -116,7 +116,11 @@ def _check_write(x: Variable, others: Iterable[Variable]) -> None:
     if mode.enabled and (x.requires_grad or any(y.requires_grad for y in others)):
         check_history(x)
     steps, shape = x.array.strides, x.array.shape
-    if 0 in steps and x.array.size and any(s == 0 and n > 1 for s, n in zip(steps, shape, strict=True)):
+    if (
+        0 in steps
+        and x.array.size
+        and any(s == 0 and n > 1 for s, n in zip(steps, shape, strict=True))
+    ):
         raise InplaceError(
             "unsupported operation: more than one element of the written-to tensor refers to a single "
             "memory location. Please clone() the tensor before performing the operation.",

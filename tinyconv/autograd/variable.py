@@ -37,14 +37,18 @@ class Variable:
     base: Variable | None = None  # of a view: the Variable whose memory it shows
     replay: tuple[Function, ...] = ()  # of a view: the view functions that lead from base to it
     stamp: int = 0  # of a view: the version its node belongs to
-    born: str = ""  # of a view: "no_grad", "inference", "multiple" or "custom" if writes cannot be recorded
+    born: str = (
+        ""  # of a view: "no_grad", "inference", "multiple" or "custom" if writes cannot be recorded
+    )
     inference: bool = False
     hooks: Any = None  # of a leaf: functions of its gradient
     after: Any = None  # of a leaf: functions to call when its gradient has been added up
     keeps_grad: bool = False  # retain_grad() was called
     _grad: Any = None  # a Variable
 
-    results: ClassVar[type[Variable]]  # what computed arrays are boxed in: Tensor, once there is one
+    results: ClassVar[
+        type[Variable]
+    ]  # what computed arrays are boxed in: Tensor, once there is one
 
     def __init__(self, array: Array) -> None:
         self.array = array
@@ -205,4 +209,6 @@ def unwritable(view: Variable, what: str) -> InplaceError:
         if view.born == "inference":
             place, end = "inference mode", "in normal mode"
         text = f"{output or 'A view'}{' of a view which' * bool(output)} was created in {place} and {what} modified inplace {end}."
-    return InplaceError(text + _WHY[view.born], "Write to a .clone(), or through the base: base[index] = ...")
+    return InplaceError(
+        text + _WHY[view.born], "Write to a .clone(), or through the base: base[index] = ..."
+    )

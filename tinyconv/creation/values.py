@@ -215,6 +215,11 @@ def linspace(
                 "linspace only supports 0-dimensional start and end tensors, but got "
                 f"{name} with {value.ndim} dimension(s).\nA loop over linspace() makes several."
             )
+    if not is_int(steps):
+        raise TypeError(
+            "linspace() received an invalid combination of arguments - got steps of type "
+            f"{type(steps).__name__}\nsteps is an int."
+        )
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative\nIt is {steps}.")
     kind = kind_of(dtype)

@@ -305,13 +305,13 @@ def _locate(error: Explained, module: Module) -> None:
 
     ``passed`` is the id of the Module that the error left last.
     """
-    passed = vars(error).get("passed")
+    passed = error.passed
     if passed is None:
         error.layer = error.layer or (module._get_name() if module._modules else repr(module))
     elif passed != id(module):
         paths = (path for path, inner in module.named_modules() if id(inner) == passed)
         error.path.append(next(paths, "<not registered>"))
-    vars(error)["passed"] = id(module)
+    error.passed = id(module)
 
 
 def indented(text: str) -> str:

@@ -67,16 +67,3 @@ from .piecewise import (
 )  # fmt: skip
 from .resample import interpolate, upsample
 from .shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
-
-# What only makes sense as a method stays out of ``tinyconv``'s own names, where ``float`` and ``cuda`` mean other things.
-_METHODS = {
-    "to", "type", "type_as", "cpu", "cuda", "half", "float", "double", "char", "short", "int", "long", "byte", "bool",
-    "getitem", "setitem", "rmatmul", "contiguous", "expand", "expand_as", "view", "view_as", "reshape_as",
-    "repeat", "uniform_", "normal_", "bernoulli_", "random_", "exponential_", "copy_", "sizes", "wrap_dim",
-    "result_dtype", "scalar_dtype", "mT",
-}  # fmt: skip
-__all__ = [  # noqa: PLE0605  # computed, from the imports above
-    name
-    for name, value in list(globals().items())
-    if not (name.startswith("_") or name in _METHODS or isinstance(value, _ModuleType))
-]

@@ -16,7 +16,7 @@ from ..autograd.inplace import write
 from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import wrap_dim
-from ._common import ndim_of, not_implemented, select, shape_of
+from ._common import dtype_of, ndim_of, not_implemented, select, shape_of
 from ._rows import _DOC, Unary, unary
 from .elementwise import _erf, _sigmoid, erf, exp, neg, sigmoid, tanh
 from .joining import cat
@@ -50,7 +50,7 @@ def _row(
 
 def floats(x: Any, kernel: str) -> Any:
     """``x``, unless it holds integers, which torch's loop of this name refuses."""
-    if x.array.dtype.kind != "f":
+    if not dtype_of(x).is_floating_point:
         raise not_implemented(kernel, x.array, "Write input.float() first.")
     return x
 

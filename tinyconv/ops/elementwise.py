@@ -58,10 +58,10 @@ def _fraction(xp: Any, x: Array) -> Array:
     return x - xp.trunc(x)
 
 
-def _rounding(name: str) -> Callable[[Any, Array], Array]:
+def _rounding(name: str, kernel: str = "") -> Callable[[Any, Array], Array]:
     def value(xp: Any, x: Array) -> Array:
         if x.dtype.kind == "b":
-            raise not_implemented(f"{name}_vml_cpu", x, "There is nothing to round.")
+            raise not_implemented(f"{kernel or name}_vml_cpu", x, "There is nothing to round.")
         return getattr(xp, name)(x) if x.dtype.kind == "f" else x.copy()
 
     return value
@@ -178,6 +178,7 @@ erfc = unary("erfc", _erfc, lambda g, x: g * exp(-(x * x)) * -_SLOPE, r"One less
 floor = unary("floor", _rounding("floor"), _flat, r"Round down. | y = \lfloor x \rfloor", integers=True)
 ceil = unary("ceil", _rounding("ceil"), _flat, r"Round up. | y = \lceil x \rceil", integers=True)
 trunc = unary("trunc", _rounding("trunc"), _flat, r"Round towards zero. | y = \mathrm{sign}(x) \lfloor |x| \rfloor", integers=True)
+_rint = unary("round", _rounding("rint", "round"), _flat, "", integers=True)
 frac = unary("frac", _fraction, lambda g: g, r"Fractional part. | y = x - \mathrm{trunc}(x)", integers=True)
 relu = unary("relu", _rectified, lambda g, y: select(y <= 0, 0, g), r"Rectified linear unit. | y = \max(x, 0)", integers=True)
 
@@ -213,10 +214,8 @@ class Sub(Binary):
         try:
             return x - y
         except TypeError:
-            raise DTypeError(
-                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
-                "or `logical_xor()` operator instead."
-            ) from None
+            _refuse_bools(x, y)
+            raise
 
 
 @op
@@ -271,6 +270,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     tensor([-1., -1.])
     """
     if alpha != 1:
+        _refuse_bools(input, other)
         other = _scaled(input, other, alpha, _SUB)
     x, y = operands(input, other, _SUB)
     if x is not input or y is not other:  # one was promoted: it may have been a bool
@@ -278,17 +278,25 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     return Sub()(x, y)
 
 
-def _refuse_bools(*operands: Any) -> None:
-    if any(is_array(v) and dtype_of(v).rank == 0 for v in operands):
-        raise DTypeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
-            "invert a mask, use the `~` or `logical_not()` operator instead."
+def _refuse_bools(x: Any, y: Any) -> None:
+    bools = [is_array(v) and dtype_of(v).rank == 0 for v in (x, y)]
+    if bools == [True, True]:
+        raise _no_difference("two bool tensors", "Use the `^` or `logical_xor()` operator instead.")
+    if True in bools:
+        raise _no_difference(
+            "a bool tensor",
+            "If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.",
         )
+
+
+def _no_difference(of: str, way_out: str) -> DTypeError:
+    return DTypeError(f"Subtraction, the `-` operator, with {of} is not supported. {way_out}")
 
 
 def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """Subtract from: ``other - alpha input``."""
     if alpha != 1:
+        _refuse_bools(input, other)
         input = _scaled(other, input, alpha, _RSUB)
     x, y = operands(input, other, _RSUB)
     if x is not input or y is not other:
@@ -370,20 +378,23 @@ def floor_divide(input: Any, other: Any) -> Any:
 
 @op
 class Round(Unary):
-    decimals: int = 0
+    """To a number of decimals; the row of ``rint`` is without."""
+
+    name = "RoundBackward1"
     derivative = staticmethod(_flat)
+    decimals: int
 
     def forward(self, x: Array) -> Array:
-        if self.decimals and x.dtype.kind != "f":
-            raise not_implemented("round_cpu", x, "Write x.float() first.")
-        if self.decimals == 0:
-            return _rounding("rint")(self.xp, x)
+        if x.dtype.kind != "f":
+            kernel = "round_cpu" if self.decimals else "round_vml_cpu"
+            raise not_implemented(kernel, x, "Write x.float() first.")
+        scale = 10.0 ** math.fabs(self.decimals)
         if self.decimals > 0:
-            return self.xp.rint(x * 10.0**self.decimals) / 10.0**self.decimals
-        return self.xp.rint(x / 10.0**-self.decimals) * 10.0**-self.decimals
+            return self.xp.rint(x * scale) / scale
+        return self.xp.rint(x / scale) * scale
 
 
-def round(input: Any, *, decimals: int = 0) -> Any:
+def round(input: Any, *, decimals: int | None = None) -> Any:
     """Round to the nearest, halves to even; the gradient is zero.
 
     Args:
@@ -392,11 +403,10 @@ def round(input: Any, *, decimals: int = 0) -> Any:
     >>> import tinyconv as tc
     >>> tc.round(tc.tensor([0.5, 1.5, 2.4]))
     tensor([0., 2., 2.])
+    >>> tc.tensor([123.456]).round(decimals=1)
+    tensor([123.5000])
     """
-    node = Round(decimals)
-    if decimals:
-        node.name = "RoundBackward1"
-    return node(input)
+    return _rint(input) if decimals is None else Round(decimals)(input)
 
 
 @op

@@ -103,7 +103,8 @@ def _check_index(x: Any, dim: int, index: Any, name: str) -> None:
         return
     if dtype_of(index).name not in ("int64", "int32"):
         raise DTypeError(
-            f"{name}(): Expected dtype int32/int64 for index", f"It is {dtype_of(index).name}: write index.long()."
+            f"{name}(): Expected dtype int32/int64 for index",
+            f"It is {dtype_of(index).name}: write index.long().",
         )
     if (ndim_of(x) or 1) != (ndim_of(index) or 1):
         what = "input" if name == "gather" else "self"
@@ -124,7 +125,8 @@ def _check_scatter(x: Any, dim: int, index: Any, src: Any, name: str) -> None:
     _check_index(x, dim, index, name)
     if isinstance(src, Variable) and src.array.dtype != x.array.dtype:
         raise DTypeError(
-            f"{name}(): Expected self.dtype to be equal to src.dtype", f"Write src.to({dtype_of(x)})."
+            f"{name}(): Expected self.dtype to be equal to src.dtype",
+            f"Write src.to({dtype_of(x)}).",
         )
     if not index.array.size:
         return
@@ -133,7 +135,10 @@ def _check_scatter(x: Any, dim: int, index: Any, src: Any, name: str) -> None:
     given = (shape_of(src) or (1,)) if isinstance(src, Variable) else lengths
     if len(given) != len(lengths):
         raise ShapeError("Index tensor must have the same number of dimensions as src tensor")
-    if any(n > s or (d != dim and n > m) for d, (n, m, s) in enumerate(zip(lengths, room, given, strict=True))):
+    if any(
+        n > s or (d != dim and n > m)
+        for d, (n, m, s) in enumerate(zip(lengths, room, given, strict=True))
+    ):
         text = f"Expected index {list(lengths)} to be no larger than self {list(room)} apart from dimension {dim}"
         if isinstance(src, Variable):
             text += f" and to be no larger size than src {list(given)}"
@@ -165,7 +170,9 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     d = wrap_dim(dim, ndim_of(input))
     _check_index(input, d, index, "gather")
     lengths, room = shape_of(index), shape_of(input)
-    if index.array.size and any(k != d and n > m for k, (n, m) in enumerate(zip(lengths, room, strict=False))):
+    if index.array.size and any(
+        k != d and n > m for k, (n, m) in enumerate(zip(lengths, room, strict=False))
+    ):
         raise ShapeError(
             f"Size does not match at dimension {next(k for k, n in enumerate(lengths) if k != d and n > room[k])} "
             f"expected index {list(lengths)} to be no larger than self {list(room)} apart from dimension {d}"
@@ -207,7 +214,13 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 
 def scatter(
-    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Any,
+    dim: int,
+    index: Any,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
 ) -> Any:
     """A copy with each element of ``src`` (or one number) written where ``index`` points along ``dim``.
 
@@ -235,7 +248,9 @@ def scatter(
     if reduce is not None:
         raise ArgumentError(f"reduce argument must be 'add' here, got {reduce!r}")
     _check_scatter(input, d, index, src, "scatter")
-    return named(Scatter(d)(input, src, index), f"ScatterBackward{int(not isinstance(src, Variable))}")
+    return named(
+        Scatter(d)(input, src, index), f"ScatterBackward{int(not isinstance(src, Variable))}"
+    )
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
@@ -251,7 +266,11 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     _check_scatter(input, d, index, src, "scatter")
     if not index.array.size:
         return input.clone()
-    part = GetItem(tuple(slice(n) for n in shape_of(index)))(src) if shape_of(index) and shape_of(src) else src
+    part = (
+        GetItem(tuple(slice(n) for n in shape_of(index)))(src)
+        if shape_of(index) and shape_of(src)
+        else src
+    )
     return named(input + ScatterAdd(d, shape_of(input))(part, index), "ScatterAddBackward0")
 
 
@@ -271,9 +290,14 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     """
     d = wrap_dim(dim, ndim_of(input))
     if ndim_of(index) > 1:
-        raise RangeError("index_select(): Index is supposed to be a vector", f"It has shape {list(shape_of(index))}.")
+        raise RangeError(
+            "index_select(): Index is supposed to be a vector",
+            f"It has shape {list(shape_of(index))}.",
+        )
     if dtype_of(index).name not in ("int64", "int32"):
-        raise DTypeError("index_select(): Expected dtype int32 or int64 for index", "Write index.long().")
+        raise DTypeError(
+            "index_select(): Expected dtype int32 or int64 for index", "Write index.long()."
+        )
     i = index.array.reshape(-1).astype("int64", copy=False)
     if not shape_of(input) and i.size != 1:
         raise RangeError(
@@ -313,7 +337,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if not isinstance(value, Variable):
         if isinstance(value, float) and target.rank == 1:
             raise DTypeError(
-                f"value cannot be converted to type {target.name}_t without overflow", "Write x.float() first."
+                f"value cannot be converted to type {target.name}_t without overflow",
+                "Write x.float() first.",
             )
         value = input.wrap(XP[type(input.array)].asarray(fitting(value, target), target.numpy))
     elif ndim_of(value):
@@ -342,7 +367,8 @@ def masked_select(input: Any, mask: Any) -> Any:
     """
     if dtype_of(mask).rank:
         raise DTypeError(
-            f"masked_select: expected BoolTensor for mask, got {dtype_of(mask).name}", "Write mask.bool()."
+            f"masked_select: expected BoolTensor for mask, got {dtype_of(mask).name}",
+            "Write mask.bool().",
         )
     shape = broadcast(shape_of(input), shape_of(mask)) or (1,)
     places = XP[type(mask.array)].broadcast_to(mask.array, shape).nonzero()

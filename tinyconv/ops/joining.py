@@ -51,18 +51,25 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
         raise ValueError("tinyconv.cat(): expected a non-empty list of Tensors")
     for i, x in enumerate(xs):
         if not is_array(x):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}"
+            )
     target = result_dtype(*xs).numpy
     xs = [cast(x, target) for x in xs]
     filled = [x for x in xs if shape_of(x) != (0,)] or xs  # torch skips empty vectors
     n = ndim_of(filled[0])
     for i, x in enumerate(xs):
         if not shape_of(x):
-            raise ShapeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated", "Write stack().")
+            raise ShapeError(
+                f"zero-dimensional tensor (at position {i}) cannot be concatenated",
+                "Write stack().",
+            )
     d = wrap_dim(dim, n)
     for i, x in enumerate(filled):
         if ndim_of(x) != n:
-            raise ShapeError(f"Tensors must have same number of dimensions: got {n} and {ndim_of(x)}")
+            raise ShapeError(
+                f"Tensors must have same number of dimensions: got {n} and {ndim_of(x)}"
+            )
         for k, (p, q) in enumerate(zip(shape_of(filled[0]), shape_of(x), strict=True)):
             if k != d and p != q:
                 raise ShapeError(
@@ -180,7 +187,9 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
     if not along and len(steps) == 1:
         return Roll(steps, None)(input)
     if len(along) != len(steps):
-        raise ShapeError(f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(along)}")
+        raise ShapeError(
+            f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(along)}"
+        )
     if not ndim_of(input):
         raise RangeError(f"Dimension specified as {along[0]} but tensor has no dimensions")
     return Roll(steps, tuple(wrap_dim(d, ndim_of(input)) for d in along))(input)
@@ -216,7 +225,9 @@ def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
             f"The tensor has {ndim_of(input)} dimensions: give as many counts.",
         )
     if any(t < 0 for t in times):
-        raise ShapeError(f"Trying to create tensor with negative dimension {min(times)}: {list(times)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {min(times)}: {list(times)}"
+        )
     return Repeat(times)(input)
 
 
@@ -226,7 +237,9 @@ def tile(input: Any, *counts: Any, dims: Any = None) -> Any:
     return repeat(input, (1,) * (ndim_of(input) - len(times)) + times)
 
 
-def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
+def repeat_interleave(
+    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Any:
     """Repeat each element (or slice of ``dim``) ``repeats`` times: one number, or a tensor of one for each.
 
     With one tensor alone: its indices, each as often as it says.
@@ -243,11 +256,16 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
         input, dim = flatten(input), 0
     d = wrap_dim(dim, ndim_of(input))
     n = shape_of(input)[d] if shape_of(input) else 1
-    counts = repeats.array if isinstance(repeats, Variable) else XP[type(input.array)].asarray(repeats)
+    counts = (
+        repeats.array if isinstance(repeats, Variable) else XP[type(input.array)].asarray(repeats)
+    )
     if counts.ndim > 1:
         raise ShapeError("repeats must be 0-dim or 1-dim tensor")
     if counts.dtype.kind not in "iu":
-        raise DTypeError("repeats must be int32/int64 tensor".replace("int32/int64", "of integers"), "Write repeats.long().")
+        raise DTypeError(
+            "repeats must be int32/int64 tensor".replace("int32/int64", "of integers"),
+            "Write repeats.long().",
+        )
     if counts.size and counts.min() < 0:
         raise ShapeError("repeats can not be negative")
     if counts.size not in (1, n):
@@ -256,7 +274,10 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
             f"input.size({d}) = {n}"
         )
     places = _each(counts.reshape(-1), n)
-    return named(Take(d, places)(input), "IndexSelectBackward0" if isinstance(repeats, Variable) else "ViewBackward0")
+    return named(
+        Take(d, places)(input),
+        "IndexSelectBackward0" if isinstance(repeats, Variable) else "ViewBackward0",
+    )
 
 
 def _each(counts: Array, n: int) -> Array:

@@ -118,7 +118,9 @@ def bmm(input: Any, mat2: Any) -> Any:
     """
     for i, v in enumerate((input, mat2)):
         if ndim_of(v) != 3:
-            raise ShapeError(f"batch{i + 1} must be a 3D tensor", "Write matmul() for other shapes.")
+            raise ShapeError(
+                f"batch{i + 1} must be a 3D tensor", "Write matmul() for other shapes."
+            )
     (b, _, k), (b2, k2, m) = shape_of(input), shape_of(mat2)
     if b != b2 or k != k2:
         raise _batches_differ(b, k, b2, k2)
@@ -144,7 +146,9 @@ def dot(input: Any, tensor: Any) -> Any:
     tensor(11.)
     """
     if ndim_of(input) != 1 or ndim_of(tensor) != 1:
-        raise ShapeError(f"1D tensors expected, but got {ndim_of(input)}D and {ndim_of(tensor)}D tensors")
+        raise ShapeError(
+            f"1D tensors expected, but got {ndim_of(input)}D and {ndim_of(tensor)}D tensors"
+        )
     if dtype_of(input) is not dtype_of(tensor):
         raise DTypeError(
             f"dot : expected both vectors to have same dtype, but found {type_name(input.array)} and "
@@ -171,7 +175,9 @@ def mv(input: Any, vec: Any) -> Any:
     tensor([3., 3.])
     """
     if ndim_of(input) != 2 or ndim_of(vec) != 1:
-        raise ShapeError(f"vector + matrix @ vector expected, got 1, {ndim_of(input)}, {ndim_of(vec)}")
+        raise ShapeError(
+            f"vector + matrix @ vector expected, got 1, {ndim_of(input)}, {ndim_of(vec)}"
+        )
     (n, k), (k2,) = shape_of(input), shape_of(vec)
     if k != k2:
         raise ShapeError(
@@ -212,7 +218,10 @@ def matmul(input: Any, other: Any) -> Any:
     """
     a, b = ndim_of(input), ndim_of(other)
     if a == 0 or b == 0:
-        raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D", "Write x * y.")
+        raise ShapeError(
+            f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D",
+            "Write x * y.",
+        )
     if a == b == 1:
         return dot(input, other)
     if a == b == 2:
@@ -220,12 +229,15 @@ def matmul(input: Any, other: Any) -> Any:
     if a == 2 and b == 1:
         return mv(input, other)
     if a == 1:
-        return squeeze(matmul(unsqueeze(input, 0), other), -2)
+        return named(squeeze(matmul(unsqueeze(input, 0), other), -2), "SqueezeBackward4")
     if b == 1:
-        return squeeze(matmul(input, unsqueeze(other, 1)), -1)
+        return named(squeeze(matmul(input, unsqueeze(other, 1)), -1), "UnsafeViewBackward0")
     (*lead, n, k), (*lead2, k2, m) = shape_of(input), shape_of(other)
     if b == 2:  # one large product instead of many small ones
-        return reshape(mm(reshape(input, prod(lead) * n, k), other), *lead, n, m)
+        return named(
+            reshape(mm(reshape(input, prod(lead) * n, k), other), *lead, n, m),
+            "UnsafeViewBackward0",
+        )
     both = prod(broadcast(tuple(lead), tuple(lead2)))
     if k != k2:
         raise _batches_differ(both, k, both, k2)
@@ -283,8 +295,17 @@ def einsum(equation: str, *operands: Any) -> Any:
     terms = left.split(",")
     if len(terms) != len(operands):
         more = "more" if len(operands) > len(terms) else "fewer"
-        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation")
-    wide = max((ndim_of(x) - len(t.replace("...", "")) for t, x in zip(terms, operands, strict=True) if "..." in t), default=0)
+        raise RuntimeError(
+            f"einsum(): {more} operands were provided than specified in the equation"
+        )
+    wide = max(
+        (
+            ndim_of(x) - len(t.replace("...", ""))
+            for t, x in zip(terms, operands, strict=True)
+            if "..." in t
+        ),
+        default=0,
+    )
     free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in equation]
     dots = "".join(free[:wide])
     xs, names = [], []
@@ -320,7 +341,9 @@ def einsum(equation: str, *operands: Any) -> Any:
         out = dots + "".join(sorted(c for c in set(every) if every.count(c) == 1 and c not in dots))
     for c in out:
         if c not in sizes:
-            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {c} does not appear in the equation for any input operand"
+            )
     total, have_names = xs[0], names[0]
     for k in range(1, len(xs)):
         later = "".join(names[k + 1 :]) + out

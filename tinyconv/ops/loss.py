@@ -74,7 +74,7 @@ class PairLoss(Binary):
         return total.astype(z.dtype)
 
     def backward(self, g: Any) -> Any:
-        return super().backward(g / self.count if self.reduction == "mean" else g)
+        return super().backward(g / (self.count or 1) if self.reduction == "mean" else g)
 
 
 class Difference(PairLoss):
@@ -105,7 +105,7 @@ def _same_size(input: Any, target: Any) -> None:
             f"Using a target size ({_size(target)}) that is different to the input size "
             f"({_size(input)}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=4,
+            stacklevel=3,
         )
         broadcast(shape_of(input), shape_of(target))
 
@@ -122,14 +122,14 @@ def _difference(
     reduction: str,
     weight: Any,
 ) -> Any:
-    """Apply a loss of differences; with ``weight`` the mean is a weighted one."""
-    _same_size(input, target)
+    """Apply a loss of differences."""
     x, y = operands(input, target)
     floats(x, loss.kernel)
     if weight is None:
         return loss(reduction, *settings)(x, y)
     _same_weights(x, y, weight)
-    return reduced(mul(loss("none", *settings)(x, y), weight), reduction, sum(weight))
+    total = None if loss is HuberLoss else sum(weight)  # torch divides that one by the count
+    return reduced(mul(loss("none", *settings)(x, y), weight), reduction, total)
 
 
 def _same_weights(x: Any, y: Any, weight: Any) -> None:
@@ -184,6 +184,7 @@ def mse_loss(
     """
     require_tensors("mse_loss", input, target)
     how = reduction_of(reduction, size_average, reduce)
+    _same_size(input, target)
     return _difference(MseLoss, (), input, target, how, weight)
 
 
@@ -262,6 +263,7 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return l1_loss(input, target, reduction=how)
+    _same_size(input, target)
     return _difference(SmoothL1Loss, (float(beta),), input, target, how, None)
 
 
@@ -283,6 +285,8 @@ def huber_loss(
 ) -> Any:
     """Squared difference up to ``delta``, straight from there on; arguments as :func:`mse_loss`.
 
+    The mean is not a weighted one: with ``weight``, too, it is the sum over the number of elements.
+
     .. math:: l = d^2 / 2 \\text{ if } d \\le \\delta \\text{, else } \\delta (d - \\delta / 2)
               \\qquad d = |x - y|
 
@@ -302,6 +306,7 @@ def huber_loss(
     how = reduction_of(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    _same_size(input, target)
     return _difference(HuberLoss, (float(delta),), input, target, how, weight)
 
 

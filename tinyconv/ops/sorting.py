@@ -73,7 +73,9 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     d = wrap_dim(dim, ndim_of(input))
     size = shape_of(input)[d] if shape_of(input) else 1
     if not 0 <= k <= size:
-        raise ShapeError("selected index k out of range", f"k is {k}; the dimension has {size} elements.")
+        raise ShapeError(
+            "selected index k out of range", f"k is {k}; the dimension has {size} elements."
+        )
     order = Order(d, largest)(input)
     if shape_of(input):
         order = order.wrap(order.array[(slice(None),) * d + (slice(k),)].copy())
@@ -95,7 +97,9 @@ def unique(
     """
     axis = None if dim is None else wrap_dim(dim, ndim_of(input))
     xp = XP[type(input.array)]
-    found = xp.unique(input.array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
+    found = xp.unique(
+        input.array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
     values, inverse, counts = (input.wrap(a) for a in found)
     chosen = [values] + [inverse] * return_inverse + [counts] * return_counts
     return tuple(chosen) if len(chosen) > 1 else values
@@ -119,4 +123,8 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     if weights is not None and shape_of(weights) != a.shape:
         raise ShapeError("weights should be 1-d and have the same length as input")
     counts = XP[type(a)].bincount(a, None if weights is None else weights.array, minlength)
-    return input.wrap(counts.astype("float32") if weights is not None and weights.array.dtype == "float32" else counts)
+    return input.wrap(
+        counts.astype("float32")
+        if weights is not None and weights.array.dtype == "float32"
+        else counts
+    )

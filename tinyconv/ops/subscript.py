@@ -98,8 +98,14 @@ def _item(x: Any, i: Any) -> Any:
     if hasattr(i, "__index__"):
         return operator.index(i)
     if isinstance(i, str):
-        raise TypeError("new(): invalid data type 'str'\nA tensor is indexed by place, not by name.")
-    name = type(i).__name__ if type(i).__module__ == "builtins" else f"{type(i).__module__}.{type(i).__name__}"
+        raise TypeError(
+            "new(): invalid data type 'str'\nA tensor is indexed by place, not by name."
+        )
+    name = (
+        type(i).__name__
+        if type(i).__module__ == "builtins"
+        else f"{type(i).__module__}.{type(i).__name__}"
+    )
     raise RangeError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
         f"(got {name})"
@@ -108,9 +114,13 @@ def _item(x: Any, i: Any) -> Any:
 
 def _slice(s: slice) -> slice:
     try:
-        start, stop, step = (None if v is None else operator.index(v) for v in (s.start, s.stop, s.step))
+        start, stop, step = (
+            None if v is None else operator.index(v) for v in (s.start, s.stop, s.step)
+        )
     except TypeError:
-        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+        raise TypeError(
+            "slice indices must be integers or None or have an __index__ method"
+        ) from None
     if step == 0:
         raise ValueError("slice step cannot be zero")
     if step is not None and step < 0:
@@ -128,7 +138,9 @@ def _numbers(data: Any) -> Any:
 def _index_array(a: Array) -> Any:
     kind = a.dtype.kind
     if kind not in "iub":
-        raise RangeError("tensors used as indices must be long, int, byte or bool tensors", "Write index.long().")
+        raise RangeError(
+            "tensors used as indices must be long, int, byte or bool tensors", "Write index.long()."
+        )
     if a.dtype == "uint8":
         warnings.warn(
             "indexing with dtype uint8 is now deprecated, please use a dtype bool instead: write mask.bool().",
@@ -148,7 +160,8 @@ def _too_many(shape: Shape, items: list[Any]) -> RangeError:
     if not shape and isinstance(items[0], slice):
         return RangeError("slice() cannot be applied to a 0-dim tensor.", "Write x.view(1) first.")
     return RangeError(
-        f"too many indices for tensor of dimension {len(shape)}", f"The tensor has shape {list(shape)}."
+        f"too many indices for tensor of dimension {len(shape)}",
+        f"The tensor has shape {list(shape)}.",
     )
 
 
@@ -215,7 +228,11 @@ class IndexPut(Function):
         gx = g
         if not self.accumulate:
             gx = IndexPut(self.places, self.distinct, False)(g, 0)
-        gv = unbroadcast(Index(self.places, self.distinct)(g), self.value_shape) if self.needs[1] else None
+        gv = (
+            unbroadcast(Index(self.places, self.distinct)(g), self.value_shape)
+            if self.needs[1]
+            else None
+        )
         return gx, gv
 
 
@@ -321,7 +338,9 @@ def _value(x: Any, value: Any) -> Any:
         return fitting(value, dtype_of(x))
     if not isinstance(value, Variable):
         kind = type(value)
-        name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        name = (
+            kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        )
         raise TypeError(
             f"can't assign a {name} to a tinyconv.{type_name(x.array)}Tensor\nWrite tensor(value, dtype=x.dtype)."
         )
@@ -330,7 +349,9 @@ def _value(x: Any, value: Any) -> Any:
     return reshape(value, shape[lead:]) if lead else value
 
 
-def _put(x: Any, places: tuple[Any, ...], distinct: bool, value: Any, accumulate: bool = False) -> Any:
+def _put(
+    x: Any, places: tuple[Any, ...], distinct: bool, value: Any, accumulate: bool = False
+) -> Any:
     if isinstance(value, Variable):
         if distinct and not accumulate and value.array.size == 1:
             value = cast(value, x.array.dtype)  # torch fills where a mask is true

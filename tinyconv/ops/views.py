@@ -261,7 +261,9 @@ def t(input: Any) -> Any:
     """Transpose a matrix; leave a vector or scalar as it is."""
     n = len(shape_of(input))
     if n > 2:
-        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D", "Use transpose().")
+        raise ShapeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {n}D", "Use transpose()."
+        )
     return _T(tuple(reversed(range(n))))(input)
 
 
@@ -355,8 +357,10 @@ class GetItem(Function):
     index: Index
 
     def __post_init__(self) -> None:
-        last = next((i for i in reversed(self.index) if i is not Ellipsis and i != slice(None)), Ellipsis)
-        kind = _KINDS.get(type(last), "Select")
+        last = next(
+            (i for i in reversed(self.index) if i is not Ellipsis and i != slice(None)), Ellipsis
+        )
+        kind = "Slice" if self.index == (slice(None),) else _KINDS.get(type(last), "Select")
         self.name = f"{kind}Backward0"  # type: ignore[misc]  # torch names three ops where this is one
 
     def forward(self, x: Array) -> Array:
@@ -391,7 +395,9 @@ def select(input: Any, dim: int, index: int) -> Any:
     shape = shape_of(input)
     d = wrap_dim(dim, len(shape))
     if not -shape[d] <= index < shape[d]:
-        raise RangeError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {d}")
+        raise RangeError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {d}"
+        )
     return GetItem((slice(None),) * d + (int(index),))(input)
 
 
@@ -411,7 +417,9 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
         )
     start += shape[d] * (start < 0)
     if start + length > shape[d]:
-        raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({shape[d]}).")
+        raise ShapeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({shape[d]})."
+        )
     return GetItem((slice(None),) * d + (slice(start, start + length),))(input)
 
 
@@ -443,7 +451,9 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, .
         if size < 0:
             raise ShapeError(f"split expects split_size be non-negative, but got split_size={size}")
         if size == 0 and n != 0:
-            raise ShapeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+            raise ShapeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
+            )
         sizes = [min(size, n - i) for i in range(0, n, size)] if n and size else [n]
     else:
         sizes = [int(s) for s in split_size_or_sections]
