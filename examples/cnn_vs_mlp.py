@@ -122,7 +122,9 @@ def compare_on_images(options):
         count = multiplications(model, test[0][0][None])
         rows.append((name, parameters(model), count, *curve[-1], time.time() - start))
 
-    print(f"\n{'':6}{'parameters':>12}{'multiplications':>17}{'training':>10}{'test':>8}{'time':>8}")
+    print(
+        f"\n{'':6}{'parameters':>12}{'multiplications':>17}{'training':>10}{'test':>8}{'time':>8}"
+    )
     for name, size, count, trained, tested, seconds in rows:
         print(f"{name:6}{size:12,}{count:17,}{trained:10.1%}{tested:8.1%}{seconds:6.0f} s")
     print()
@@ -251,8 +253,11 @@ def draw_places(maps, images, labels, places, name):
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
     axes[0].imshow(place(images[shown : shown + 1], 14, 14)[0, 0].numpy(), cmap="gray")
     centres = [corner + 13.5 for corner in places]
-    axes[0].plot(*zip(*[(x, y) for x in centres for y in centres]), "C3.", markersize=5)
-    axes[0].set_title(f"a {labels[shown].item()} where it was learnt;\nred: the 49 places of its centre")
+    for y in centres:
+        axes[0].plot(centres, [y] * len(centres), "C3.", markersize=5)
+    axes[0].set_title(
+        f"a {labels[shown].item()} where it was learnt;\nred: the 49 places of its centre"
+    )
     axes[0].set_axis_off()
     for axis, (model_name, p) in zip(axes[1:], maps.items(), strict=True):
         p = p[shown]

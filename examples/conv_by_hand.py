@@ -68,7 +68,7 @@ def detect_edges():
     heading("An edge detector")
     X, K, Y = edges()
     print(f"{X}\nwith {K} gives\n{Y}")
-    print("1 from white to black, -1 back. It is blind to horizontal edges; of the turned image:")
+    print("1 from white to black, -1 back. Turn the image, and there is no such edge to be found:")
     print(corr2d(X.T, K))
 
 
@@ -100,7 +100,8 @@ def padding_and_stride():
         ((3, 5), (0, 1), (3, 4)),
     ]:
         Y = nn.Conv2d(1, 1, kernel, padding=padding, stride=stride)(X)
-        rule = tuple((8 + 2 * p - k) // s + 1 for k, p, s in zip(kernel, padding, stride))
+        sizes = zip(kernel, padding, stride, strict=True)
+        rule = tuple((8 + 2 * p - k) // s + 1 for k, p, s in sizes)
         assert tuple(Y.shape[2:]) == rule
         print(f"8x8, kernel {kernel}, padding {padding}, stride {stride}: {rule[0]}x{rule[1]}")
 
@@ -125,7 +126,9 @@ def channels():
     X, K = torch.randn(3, 4, 4), torch.randn(2, 3, 1, 1)
     product = (K.reshape(2, 3) @ X.reshape(3, 16)).reshape(2, 4, 4)
     print("a 1x1 convolution is a matrix product over the channels, pixel by pixel:", end=" ")
-    print("(2x3) @ (3x16), as F.conv2d:", torch.allclose(product, F.conv2d(X[None], K)[0], atol=1e-5))
+    print(
+        "(2x3) @ (3x16), as F.conv2d:", torch.allclose(product, F.conv2d(X[None], K)[0], atol=1e-5)
+    )
 
 
 def pool2d(X, size, mode="max"):

@@ -115,9 +115,13 @@ def draw(history, best, title):
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0], epochs=30, batch_size=512, lr=0.1)
-    parser.set_defaults(lr=None)
-    parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd", help="for --lr None: "
-                        "sgd takes 0.1 (momentum 0.9), adam 0.001")  # fmt: skip
+    parser.set_defaults(lr=None)  # each optimizer has its own
+    parser.add_argument(
+        "--optimizer",
+        choices=["sgd", "adam"],
+        default="sgd",
+        help="sgd has momentum 0.9; without --lr it takes 0.1, adam 0.001",
+    )
     options = parser.parse_args()
 
     train, valid, name = images(options)
@@ -155,8 +159,8 @@ def main() -> None:
         f"lowest validation loss: {loss:.4f} a batch ({2 * loss:.4f} over both), "
         f"accuracy {accuracy:.2%}, in epoch {best + 1}"
     )
-    title = f"{name}, {TRAINING} training images, {type(optimizer).__name__}"
-    save_figure(draw(history, best, title), options.out / "fashion_mnist.png")
+    title = f"{name}, {TRAINING:,} training images, {type(optimizer).__name__}"
+    save_figure(draw(history, best, title), options.out / f"fashion_mnist_{options.optimizer}.png")
 
 
 if __name__ == "__main__":

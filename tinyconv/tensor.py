@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import copy
-import math
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -578,7 +577,7 @@ class Tensor(Variable):
             return format(self.item(), spec)
         return object.__format__(self, spec)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+    def __deepcopy__(self, memo: dict[builtins.int, Any]) -> Tensor:
         if id(self) in memo:
             return memo[id(self)]
         if not self.is_leaf:

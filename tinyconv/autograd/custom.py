@@ -61,7 +61,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run ``forward`` and record the call."""
-        call = Call(cls).connect(*(a.edge if isinstance(a, Variable) else None for a in args))
+        call = Call(cls)
+        call.connect(*(a.edge if isinstance(a, Variable) else None for a in args))
         with no_grad():
             if cls.setup_context is Function.setup_context:
                 outputs = cls.forward(call.ctx, *args)
@@ -146,7 +147,7 @@ class Call(function.Function):
 
     def __init__(self, user: type[Function]) -> None:
         self.user = user
-        self.name = f"{user.__name__}Backward"  # type: ignore[misc]  # each user class has its own
+        self.name = f"{user.__name__}Backward"  # each user class has its own
         self.ctx = Context(self)
 
     # ── after forward ──

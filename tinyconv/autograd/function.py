@@ -65,7 +65,7 @@ class Function:
         first: Any = None
         recording = False
         for a in args:
-            edge = None
+            edge: Any = None
             if isinstance(a, Variable):
                 if first is None:
                     first = a
@@ -183,7 +183,7 @@ class Function:
             return self._saved
         return [
             self._variable(kept, guard)
-            for kept, guard in zip(self._saved, self._guards, strict=True)
+            for kept, guard in zip(self._saved or (), self._guards, strict=True)
         ]
 
     def check_saved(self) -> None:

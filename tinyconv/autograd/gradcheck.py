@@ -36,7 +36,7 @@ def _numerical(
         target[at] = kept - eps
         low = [y.array.copy() for y in _outputs(function, inputs)]
         target[at] = kept
-        columns.append([((h - l) / (2 * eps)).reshape(-1) for h, l in zip(high, low, strict=True)])
+        columns.append([((b - a) / (2 * eps)).reshape(-1) for a, b in zip(low, high, strict=True)])
     return [XP[type(flat)].stack(c) if c else None for c in zip(*columns, strict=True)]
 
 

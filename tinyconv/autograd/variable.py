@@ -99,7 +99,7 @@ class Variable:
             mode.enabled = True  # whoever asks, the way leads through the base
             try:
                 self.adopt(follow(self.replay, self.base).node)
-                self.node.name = "AsStridedBackward0"  # type: ignore[union-attr,misc]  # recorded; as torch prints it
+                self.node.name = "AsStridedBackward0"  # type: ignore[union-attr]  # recorded; as torch prints it
             finally:
                 mode.enabled = before
         self.stamp = self.counter().count

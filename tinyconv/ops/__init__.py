@@ -41,14 +41,15 @@ from .pool import (
 from .power import pow, pow_, square, square_
 from .random import bernoulli_, exponential_, normal_, random_, uniform_
 from .reduce import cumsum, logsumexp, mean, norm, prod, sum
+from .slices import chunk, diagonal, narrow, select, split, unbind
 from .softmax import log_softmax, softmax
 from .sorting import argsort, bincount, sort, topk, unique
 from .spread import std, var
 from .subscript import getitem, index_put, index_put_, setitem
 from .views import _sizes as sizes
 from .views import (
-    broadcast_to, chunk, contiguous, diagonal, expand, expand_as, flatten, mT, movedim, narrow, permute, ravel, reshape,
-    reshape_as, select, split, squeeze, t, transpose, unbind, unflatten, unsqueeze, view, view_as,
+    broadcast_to, contiguous, expand, expand_as, flatten, mT, movedim, permute, ravel, reshape, reshape_as, squeeze, t,
+    transpose, unflatten, unsqueeze, view, view_as,
 )  # fmt: skip
 
 from .activation import (

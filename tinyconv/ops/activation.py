@@ -20,8 +20,8 @@ from ._common import dtype_of, ndim_of, not_implemented, select, shape_of
 from ._rows import _DOC, Unary, unary
 from .elementwise import _erf, _sigmoid, erf, exp, neg, sigmoid, tanh
 from .joining import cat
+from .slices import chunk
 from .softmax import Softmax, _run
-from .views import chunk
 
 # ── without settings ──────────────────────────────────────────────────────────────────────────
 

@@ -11,11 +11,11 @@ from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
 from ._common import ndim_of, shape_of
 from .activation import floats
 from .elementwise import neg
-from .indexing import Scatter, _named
+from .indexing import Scatter
 from .loss import reduced, reduction_of, require_tensors
 from .reduce import _wide, sum
 from .softmax import log_softmax, softmax
-from .views import reshape, unsqueeze
+from .views import named, reshape, unsqueeze
 
 
 @op
@@ -29,7 +29,7 @@ class NllLoss(Function):
     def forward(self, x: Array, target: Array, weight: Array | None) -> Array:
         xp = self.xp
         if x.ndim > 2:
-            self.name = "NllLoss2DBackward0"  # type: ignore[misc]  # torch has two of them
+            self.name = "NllLoss2DBackward0"  # torch has two of them
         at, w = chosen(
             xp, x, xp.expand_dims(target, self.axis), weight, self.ignore_index, self.axis
         )
@@ -193,7 +193,7 @@ def cross_entropy(
     axis, target = _axis(input), _checked(input, target)
     _check_weight(input, weight)
     q, total = smoothed(input, target, weight, ignore_index, label_smoothing, axis)
-    return _named(reduced(_soft(input, q, axis), how, total), "AddBackward0")
+    return named(reduced(_soft(input, q, axis), how, total), "AddBackward0")
 
 
 # ── the two kinds of target ───────────────────────────────────────────────────────────────────
@@ -230,7 +230,7 @@ def _of_probabilities(
     if weight is not None:
         q = q * reshape(weight, (-1,) + (1,) * (ndim_of(x) - 1 - axis))
     name = "DivBackward1" if reduction == "mean" else "NegBackward0"
-    return _named(reduced(_soft(x, q, axis), reduction), name)
+    return named(reduced(_soft(x, q, axis), reduction), name)
 
 
 def _soft(x: Any, q: Any, axis: int) -> Any:

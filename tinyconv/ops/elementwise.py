@@ -279,7 +279,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 
 
 def _refuse_bools(x: Any, y: Any) -> None:
-    bools = [is_array(v) and dtype_of(v).rank == 0 for v in (x, y)]
+    bools = [dtype_of(v).rank == 0 if is_array(v) else isinstance(v, bool) for v in (x, y)]
     if bools == [True, True]:
         raise _no_difference("two bool tensors", "Use the `^` or `logical_xor()` operator instead.")
     if True in bools:

@@ -11,9 +11,10 @@ from ..backend import XP, Array
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
 from ..shapes import Shape, broadcast, wrap_dim
 from ._common import Select, cast, dtype_of, fitting, ndim_of, shape_of
+from .slices import GetItem, PutItem
 from .subscript import Index
 from .take import Take
-from .views import GetItem, PutItem, expand, flatten, named
+from .views import expand, flatten, named
 
 # ── gather and its transpose ──────────────────────────────────────────────────────────────────
 
@@ -389,6 +390,3 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
         return tuple(input.wrap(i) for i in (a if a.ndim else a.reshape(1)).nonzero())
     rows = a.nonzero() if a.ndim else ()
     return input.wrap(xp.stack(rows, 1) if rows else xp.empty((int(bool(a)), 0), "int64"))
-
-
-_named = named

@@ -11,8 +11,9 @@ from ..backend import XP, Array
 from ..errors import DTypeError, RangeError, ShapeError
 from ..shapes import Ints, is_int, wrap_dim, wrap_dims
 from ._common import SumTo, cast, is_array, ndim_of, result_dtype, shape_of
+from .slices import narrow
 from .take import Take
-from .views import Reshape, _sizes, flatten, named, narrow, reshape
+from .views import Reshape, _sizes, flatten, named, reshape
 
 
 @op

@@ -12,7 +12,8 @@ from ..shapes import broadcast
 from ._common import dtype_of, ndim_of, not_implemented, shape_of, unbroadcast
 from .elementwise import add, mul
 from .reduce import sum
-from .views import diagonal, expand, named, permute, reshape, squeeze, transpose, unsqueeze
+from .slices import diagonal
+from .views import expand, named, permute, reshape, squeeze, transpose, unsqueeze
 
 # What torch's messages call the types here.
 C_NAMES = {"float16": "c10::Half", "float32": "float", "float64": "double", "bool": "bool", "uint8": "unsigned char",
@@ -121,7 +122,7 @@ def bmm(input: Any, mat2: Any) -> Any:
             raise ShapeError(
                 f"batch{i + 1} must be a 3D tensor", "Write matmul() for other shapes."
             )
-    (b, _, k), (b2, k2, m) = shape_of(input), shape_of(mat2)
+    (b, _, k), (b2, k2, _) = shape_of(input), shape_of(mat2)
     if b != b2 or k != k2:
         raise _batches_differ(b, k, b2, k2)
     _same_dtype(input, mat2, "bmm")
@@ -243,7 +244,7 @@ def matmul(input: Any, other: Any) -> Any:
         raise _batches_differ(both, k, both, k2)
     _same_dtype(input, other, "bmm")
     product = Mm()
-    product.name = "UnsafeViewBackward0"  # type: ignore[misc]  # what torch reshapes the product with
+    product.name = "UnsafeViewBackward0"  # what torch reshapes the product with
     return product(input, other)
 
 
@@ -308,7 +309,8 @@ def einsum(equation: str, *operands: Any) -> Any:
     )
     free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in equation]
     dots = "".join(free[:wide])
-    xs, names = [], []
+    xs: list[Any] = []
+    names: list[str] = []
     for term, x in zip(terms, operands, strict=True):
         have = ndim_of(x) - len(term.replace("...", ""))
         if have < 0 or (have and "..." not in term):

@@ -15,8 +15,8 @@ from ._common import operands, select, shape_of
 from ._rows import Binary
 from .activation import _logsigmoid, floats, logsigmoid
 from .elementwise import abs, div, exp, log, log1p, mul, sigmoid, sign, sub
-from .indexing import _named
 from .reduce import _wide, mean, sum
+from .views import named
 
 # ── what all losses share ─────────────────────────────────────────────────────────────────────
 
@@ -446,7 +446,7 @@ def binary_cross_entropy_with_logits(
     else:
         loss = (1 - y) * x - ((pos_weight - 1) * y + 1) * logsigmoid(x)
     total = reduced(loss if weight is None else mul(loss, weight), how)
-    return _named(total, "BinaryCrossEntropyWithLogitsBackward0")
+    return named(total, "BinaryCrossEntropyWithLogitsBackward0")
 
 
 def kl_div(

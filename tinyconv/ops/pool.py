@@ -14,7 +14,8 @@ from ._common import shape_of
 from .indexing import Gather
 from .joining import cat
 from .reduce import mean
-from .views import narrow, reshape, squeeze, unsqueeze
+from .slices import narrow
+from .views import reshape, squeeze, unsqueeze
 
 # ── kernels ───────────────────────────────────────────────────────────────────────────────────
 # ``x`` (planes, h, w), ``y`` (planes, oh, ow); ``where`` is the flat place of the winner in its plane: the first of

@@ -42,6 +42,8 @@ class Pow(Binary):
     y_keeps = ("x", "y", "z")
     # The exponents of which a power is cheaper than by way of the logarithm.
     cheap: ClassVar = {
+        0: lambda xp, x: xp.ones_like(x),
+        1: lambda xp, x: x.copy(),
         -2: lambda xp, x: 1 / (x * x),
         -1: lambda xp, x: 1 / x,
         -0.5: lambda xp, x: 1 / xp.sqrt(x),
@@ -52,7 +54,7 @@ class Pow(Binary):
 
     @staticmethod
     def value(xp: Any, x: Any, y: Any) -> Array:
-        if isinstance(y, (int, float)) and x.dtype.kind == "f":
+        if isinstance(y, (int, float)) and (x.dtype.kind == "f" or y in (0, 1)):
             return Pow.cheap.get(y, lambda xp, x: xp.power(x, y))(xp, x)
         a, b = xp.asarray(x), xp.asarray(y)
         return (

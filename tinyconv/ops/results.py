@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 
-def _text(pair: Any) -> str:
-    fields = ",\n".join(f"{n}={v!r}" for n, v in zip(pair._fields, pair, strict=True))
-    return f"tinyconv.return_types.{pair.op}(\n{fields})"
-
-
-class MaxResult(NamedTuple):
+class _Pair(NamedTuple):
     values: Any
     indices: Any
-    op = "max"
-    __repr__ = _text
 
 
-class MinResult(NamedTuple):
-    values: Any
-    indices: Any
-    op = "min"
-    __repr__ = _text
+class Result(_Pair):
+    """Values and where they were found; prints with the name of the function that found them."""
+
+    function: ClassVar[str]
+
+    def __repr__(self) -> str:
+        fields = ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True))
+        return f"tinyconv.return_types.{self.function}(\n{fields})"
 
 
-class TopkResult(NamedTuple):
-    values: Any
-    indices: Any
-    op = "topk"
-    __repr__ = _text
+class MaxResult(Result):
+    function = "max"
 
 
-class SortResult(NamedTuple):
-    values: Any
-    indices: Any
-    op = "sort"
-    __repr__ = _text
+class MinResult(Result):
+    function = "min"
+
+
+class TopkResult(Result):
+    function = "topk"
+
+
+class SortResult(Result):
+    function = "sort"

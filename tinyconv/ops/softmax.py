@@ -112,7 +112,7 @@ def _run(name: str, cls: Any, x: Any, dim: int | None, dtype: Any) -> Any:
         x = cast(x, to_dtype(dtype).numpy)
     d = wrap_dim(dim, ndim_of(x))
     array = x.array if isinstance(x, Variable) else x
-    if array.dtype.kind != "f":
+    if array.dtype.kind != "f" and array.size:
         last = "_lastdim" if d >= array.ndim - 1 else ""
         raise not_implemented(f"{name}{last}_kernel_impl", array, "Write x.float() first.")
     return cls(d)(x)

@@ -18,7 +18,8 @@ from ..errors import DTypeError, RangeError, ShapeError
 from ..shapes import Shape, broadcast
 from ._common import NUMPY, Number, cast, dtype_of, fitting, shape_of, unbroadcast
 from .fill import copy_
-from .views import GetItem, expand, reshape
+from .slices import GetItem
+from .views import expand, reshape
 
 ALL = slice(None)
 
@@ -79,7 +80,11 @@ def _uses(i: Any) -> int:
     """How many dimensions one item of an index takes up."""
     if i is None or i is Ellipsis or isinstance(i, bool):
         return 0
-    return i.ndim if getattr(i, "dtype", None) == bool else 1
+    return i.ndim if _is_mask(i) else 1
+
+
+def _is_mask(i: Any) -> bool:
+    return not isinstance(i, (int, slice)) and i.dtype.kind == "b"
 
 
 def _item(x: Any, i: Any) -> Any:
@@ -136,8 +141,7 @@ def _numbers(data: Any) -> Any:
 
 
 def _index_array(a: Array) -> Any:
-    kind = a.dtype.kind
-    if kind not in "iub":
+    if a.dtype.kind not in "iub":
         raise RangeError(
             "tensors used as indices must be long, int, byte or bool tensors", "Write index.long()."
         )
@@ -149,7 +153,7 @@ def _index_array(a: Array) -> Any:
         a = a.astype(bool)
     if a.ndim == 0:
         return a.item()
-    return a if kind == "b" or a.dtype == bool else a.astype("int64", copy=False)
+    return a if a.dtype.kind == "b" else a.astype("int64", copy=False)
 
 
 def _too_many(shape: Shape, items: list[Any]) -> RangeError:
@@ -243,7 +247,7 @@ def _places(shape: Shape, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
         at = len(places)
         if isinstance(pick, slice):
             places.append(pick)
-        elif pick.dtype == bool:
+        elif _is_mask(pick):
             _check_mask(shape, pick.shape, at)
             places += pick.nonzero()
         else:
@@ -259,7 +263,7 @@ def _places(shape: Shape, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
                 f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}",
                 "Index arrays are read side by side; for every combination write x[rows][:, columns].",
             ) from None
-    masks = [p for p in picks if getattr(p, "dtype", None) == bool]
+    masks = [p for p in picks if _is_mask(p)]
     return tuple(places), len(masks) == 1 and len(arrays) == masks[0].ndim
 
 
