@@ -1,10 +1,10 @@
-"""Classify MNIST or CIFAR-10 with a CNN or a feed-forward network, and look at what the convolutions see.
+"""Classify MNIST or CIFAR-10 with a CNN or a feed-forward network; see what the convolutions see.
 
     python examples/mnist_week3.py --data-root data --download
     python examples/mnist_week3.py --dataset cifar10 --model feedforward
 
-Saves the weights, loads them into a new network, and draws its feature maps of one test image. Without the files,
-generated images stand in.
+Saves the weights, loads them into a new network, and draws its feature maps of one test image.
+Without the files, generated images stand in.
 """
 
 from __future__ import annotations
@@ -27,30 +27,31 @@ from tinyconv.vision import datasets, transforms
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def classifier(features: int) -> list[nn.Module]:
+    """From a list of numbers to ten classes."""
+    return [
+        nn.Flatten(),
+        nn.Linear(features, 600), nn.ReLU(),
+        nn.Linear(600, 120), nn.ReLU(),
+        nn.Linear(120, 10),
+    ]  # fmt: skip
+
+
 class FeedForward(nn.Sequential):
-    """Linear layers alone: for them an image is a list of numbers, no pixel next to another."""
+    """The classifier alone: it sees a list of pixels, none of them next to another."""
 
     def __init__(self, channels: int, size: int) -> None:
-        super().__init__(nn.Flatten(), *self.classifier(channels * size * size))
-
-    @staticmethod
-    def classifier(features: int) -> list[nn.Module]:
-        return [
-            nn.Linear(features, 600), nn.ReLU(),
-            nn.Linear(600, 120), nn.ReLU(),
-            nn.Linear(120, 10),
-        ]  # fmt: skip
+        super().__init__(*classifier(channels * size * size))
 
 
-class CNN(FeedForward):
-    """The same linear layers, fed with what two convolutions find: MNIST's 28x28 pixels become 64 maps of 6x6."""
+class CNN(nn.Sequential):
+    """The classifier behind two convolutions: MNIST's 28x28 pixels become 64 maps of 6x6."""
 
     def __init__(self, channels: int, size: int) -> None:
-        nn.Sequential.__init__(
-            self,
+        super().__init__(
             nn.Conv2d(channels, 32, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(),
             nn.Conv2d(32, 64, 3), nn.MaxPool2d(2), nn.ReLU(),
-            nn.Flatten(), *self.classifier(64 * ((size // 2 - 2) // 2) ** 2),
+            *classifier(64 * ((size // 2 - 2) // 2) ** 2),
         )  # fmt: skip
 
 
@@ -58,26 +59,28 @@ MODELS = {"cnn": CNN, "feedforward": FeedForward}
 
 
 def images(options):
-    """Training and test images, the number of their channels and their size, and a line that says what they are."""
+    """Training and test images, and the number of their channels and pixels a side."""
+    steps = [transforms.ToTensor()]
+    folder = Path(options.data_root, "MNIST", "raw")
     if options.dataset == "cifar10":
-        dataset, which = cifar10(options)
-        steps, channels, size = [transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.25,) * 3)], 3, 32
+        (dataset, which), channels, size = cifar10(options), 3, 32
+        steps += [transforms.Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))]
     else:
-        steps, channels, size = [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))], 1, 28
-        folder = Path(options.data_root, "MNIST", "raw")
-        if options.download or folder.is_dir():
-            dataset, which = datasets.MNIST, f"MNIST from {options.data_root}"
-        else:
-            dataset, which = datasets.Shapes10, (
-                f"Shapes10, generated images, here grey 28x28 (no {folder}: --download fetches MNIST, or put its files "
-                "there with --data-root)"
+        dataset, which, channels, size = datasets.MNIST, f"MNIST from {options.data_root}", 1, 28
+        steps += [transforms.Normalize((0.1307,), (0.3081,))]
+        if not (options.download or folder.is_dir()):
+            dataset = datasets.Shapes10
+            which = (
+                f"Shapes10, generated images, made grey 28x28 (no {folder}: --download fetches "
+                "MNIST, or say with --data-root where it is)"
             )
             steps = [transforms.Grayscale(), transforms.CenterCrop(28), *steps]
-    settings = {"download": True} if options.download else {}
+    print(which)
+    more = {"download": True} if options.download else {}
     transform = transforms.Compose(steps)
-    train = dataset(options.data_root, train=True, transform=transform, **settings)
-    test = dataset(options.data_root, train=False, transform=transform, **settings)
-    return train, test, channels, size, which
+    train = dataset(options.data_root, train=True, transform=transform, **more)
+    test = dataset(options.data_root, train=False, transform=transform, **more)
+    return train, test, channels, size
 
 
 def to_device(samples):
@@ -126,7 +129,11 @@ def feature_maps(model, image):
     def note(layer, inputs, output):
         maps[layer] = output[0].cpu()
 
-    hooks = [layer.register_forward_hook(note) for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [
+        layer.register_forward_hook(note)
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
     model.eval()
     scores = model(image[None].to(device))[0]
     for hook in hooks:
@@ -138,21 +145,34 @@ def mosaic(maps, rows=8, gap=2):
     """Lay maps side by side: (channels, h, w) -> one picture with a margin around each map."""
     maps = F.pad(maps, (gap, gap, gap, gap), value=float("nan"))
     channels, height, width = maps.shape
-    return maps.reshape(rows, channels // rows, height, width).transpose(1, 2).reshape(rows * height, -1)
+    return (
+        maps.reshape(rows, channels // rows, height, width)
+        .transpose(1, 2)
+        .reshape(rows * height, -1)
+    )
 
 
 def draw_maps(maps, image, title):
     """The image, and beside it the maps of each layer: red where the filter answers yes, blue where it answers no."""
     widths = [1.2, *(len(values) / 32 for values in maps.values())]
-    figure, axes = plt.subplots(1, len(widths), figsize=(13, 5.6), width_ratios=widths, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(widths), figsize=(13, 5.6), width_ratios=widths, layout="constrained"
+    )
     shown = (image - image.min()) / (image.max() - image.min())
     axes[0].imshow(shown.permute(1, 2, 0).numpy(), cmap="gray")
     axes[0].set_title(title)
     for axis, (layer, values) in zip(axes[1:], maps.items(), strict=True):
         limit = values.abs().max().item()
-        axis.imshow(mosaic(values, gap=values.shape[1] // 12).numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axis.imshow(
+            mosaic(values, gap=values.shape[1] // 12).numpy(),
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+        )
         channels, height, width = values.shape
-        axis.set_title(f"Conv2d({layer.in_channels}, {layer.out_channels}, 3)\n{channels} maps of {height}x{width}")
+        axis.set_title(
+            f"Conv2d({layer.in_channels}, {layer.out_channels}, 3)\n{channels} maps of {height}x{width}"
+        )
     for axis in axes:
         axis.set_axis_off()
     return figure
@@ -162,18 +182,21 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0], epochs=3, batch_size=64, lr=0.001)
     parser.add_argument("--dataset", choices=["mnist", "cifar10"], default="mnist")
     parser.add_argument("--model", choices=list(MODELS), default="cnn")
-    parser.add_argument("--image", type=int, default=0, help="number of the test image whose feature maps are drawn")
+    parser.add_argument(
+        "--image", type=int, default=0, help="number of the test image whose feature maps are drawn"
+    )
     options = parser.parse_args()
 
-    train, test, channels, size, which = images(options)
-    print(which)
+    train, test, channels, size = images(options)
     torch.manual_seed(options.seed)
     train_loader = DataLoader(train, options.batch_size, shuffle=True, collate_fn=to_device)
     test_loader = DataLoader(test, 500, collate_fn=to_device)
 
     model = MODELS[options.model](channels, size).to(device)
     print(model)
-    print(f"{len(train)} training and {len(test)} test images, {sum(p.numel() for p in model.parameters())} parameters")
+    print(
+        f"{len(train)} training and {len(test)} test images, {sum(p.numel() for p in model.parameters())} parameters"
+    )
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     reached = 0.0
@@ -190,7 +213,9 @@ def main() -> None:
     loaded = MODELS[options.model](channels, size).to(device)
     loaded.load_state_dict(torch.load(path, map_location=device))
     again = accuracy(loaded, test_loader, options.steps)
-    print(f"weights: {path}; loaded into a new network: test accuracy {again:.2%}, before {reached:.2%}")
+    print(
+        f"weights: {path}; loaded into a new network: test accuracy {again:.2%}, before {reached:.2%}"
+    )
 
     image, label = test[options.image]
     maps, probabilities = feature_maps(loaded, image)
@@ -198,7 +223,10 @@ def main() -> None:
     answer = f"{test.classes[best]} ({probabilities[best].item():.1%})"
     print(f"test image {options.image}: label {test.classes[label]}, answer {answer}")
     if maps:
-        save_figure(draw_maps(maps, image, f"label: {test.classes[label]}\nanswer: {answer}"), options.out / f"{name}.png")
+        save_figure(
+            draw_maps(maps, image, f"label: {test.classes[label]}\nanswer: {answer}"),
+            options.out / f"{name}.png",
+        )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def run(script: Path, out: Path, *more: str) -> str:
 
 def files(printed: str, out: Path) -> list[Path]:
     """The files of the results that a text names."""
-    return [Path(name) for name in re.findall(rf"{re.escape(str(out / 'results'))}/[\w./-]*\w", printed)]
+    return [
+        Path(name) for name in re.findall(rf"{re.escape(str(out / 'results'))}/[\w./-]*\w", printed)
+    ]
 
 
 @pytest.mark.parametrize(("script", "more"), CASES)
@@ -104,7 +106,9 @@ def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
-    settings = command(CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "50", "--steps", "3")
+    settings = command(
+        CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "50", "--steps", "3"
+    )
     with subprocess.Popen(**settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         stop = threading.Timer(120, process.kill)
@@ -119,5 +123,30 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     assert f"--resume {checkpoint}" in printed
     epochs = len(tc.load(checkpoint)["history"])
     assert epochs >= 2
-    more = ["--width", "4", "--epochs", str(epochs + 1), "--steps", "2", "--resume", str(checkpoint)]
+    more = [
+        "--width",
+        "4",
+        "--epochs",
+        str(epochs + 1),
+        "--steps",
+        "2",
+        "--resume",
+        str(checkpoint),
+    ]
     assert f"epoch {epochs + 1}/{epochs + 1}" in run(CIFAR, tmp_path, *more)
+
+
+def test_loaded_weights_answer_alike(tmp_path: Path) -> None:
+    printed = run(
+        ROOT / "examples" / "mnist_week3.py",
+        tmp_path,
+        "--epochs",
+        "1",
+        "--steps",
+        "2",
+        "--lr",
+        "0.003",
+    )
+    found = re.search(r"loaded into a new network: test accuracy (\S+), before (\S+)", printed)
+    assert found, printed
+    assert found[1] == found[2]

@@ -53,7 +53,11 @@ LAYERS: dict[str, Callable[[Any], Any]] = {
     "Embedding with padding": lambda nn: nn.Embedding(11, 6, padding_idx=2),
     "PReLU": lambda nn: nn.PReLU(3),
     "a network": lambda nn: nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 2))
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 2)),
     ),
 }
 
@@ -126,7 +130,9 @@ def network(nn: Any) -> Any:
     )  # fmt: skip
 
 
-Made = tuple[Any, Any, bool]  # optimizer, schedule, whether it steps after each batch rather than each epoch
+Made = tuple[
+    Any, Any, bool
+]  # optimizer, schedule, whether it steps after each batch rather than each epoch
 
 
 def sgd(optim: Any, parameters: Any) -> Made:
@@ -155,7 +161,9 @@ OPTIMIZERS = [sgd, adam, adamw, rmsprop]
 class Run:
     """50 steps with everything that draws or remembers numbers: shuffling, dropout, batch statistics, schedules."""
 
-    def __init__(self, lib: Any, make: Callable[[Any, Any], Made], dtype: str, steps: int = 50) -> None:
+    def __init__(
+        self, lib: Any, make: Callable[[Any, Any], Made], dtype: str, steps: int = 50
+    ) -> None:
         rng = np.random.default_rng(5)
         images, labels = rng.standard_normal((40, 2, 9, 9)), rng.integers(5, size=40)
         lib.manual_seed(11)
@@ -199,12 +207,16 @@ def test_training_is_torchs(make: Callable[[Any, Any], Made]) -> None:
     for index, state in expected["state"].items():
         assert list(memory["state"][index]) == list(state)
         for name, value in state.items():
-            np.testing.assert_allclose(array(memory["state"][index][name]), array(value), atol=1e-8, err_msg=name)
+            np.testing.assert_allclose(
+                array(memory["state"][index][name]), array(value), atol=1e-8, err_msg=name
+            )
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")  # torch, of its own switch for oneDNN
 @pytest.mark.parametrize("make", [sgd, adam])
-def test_in_float32_we_differ_no_more_than_torch_from_itself(make: Callable[[Any, Any], Made]) -> None:
+def test_in_float32_we_differ_no_more_than_torch_from_itself(
+    make: Callable[[Any, Any], Made],
+) -> None:
     """Twenty steps: later, rounding errors have grown to differences that say nothing about their source."""
     theirs, ours = (np.array(Run(lib, make, "float32", 20).losses) for lib in LIBRARIES)
     with torch.backends.mkldnn.flags(enabled=False):
@@ -217,11 +229,16 @@ def test_in_float32_we_differ_no_more_than_torch_from_itself(make: Callable[[Any
 # ── weights from one to the other ─────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("source", "target"), [(torch, tc), (tc, torch)], ids=["from torch", "to torch"])
+@pytest.mark.parametrize(
+    ("source", "target"), [(torch, tc), (tc, torch)], ids=["from torch", "to torch"]
+)
 def test_weights_travel(source: Any, target: Any) -> None:
     trained = Run(source, adam, "float64", 10)
     fresh = network(target.nn).double()
-    state = {name: target.from_numpy(value) for name, value in numbers(trained.model.state_dict()).items()}
+    state = {
+        name: target.from_numpy(value)
+        for name, value in numbers(trained.model.state_dict()).items()
+    }
     result = fresh.load_state_dict(state)
     assert not result.missing_keys
     assert not result.unexpected_keys
@@ -281,9 +298,13 @@ def test_a_script_runs_with_its_imports_changed() -> None:
     ours, changed = [], 0
     for line in SCRIPT.splitlines():
         for before, after in rows:
-            stem = before if before.startswith("import") else before.split(" import ")[0] + " import "
+            stem = (
+                before if before.startswith("import") else before.split(" import ")[0] + " import "
+            )
             if line.startswith(stem) and (line == before or stem != before):
-                line = line.replace(stem, after if stem == before else after.split(" import ")[0] + " import ", 1)
+                line = line.replace(
+                    stem, after if stem == before else after.split(" import ")[0] + " import ", 1
+                )
                 changed += 1
                 break
         ours.append(line)

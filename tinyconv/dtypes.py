@@ -163,8 +163,6 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Tell whether the category of ``from_`` (bool < int < float) fits into that of ``to``."""
-    if from_.rank == to.rank == 1 and from_.is_signed and not to.is_signed:
-        return False
     return from_.rank <= to.rank
 
 

@@ -62,7 +62,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, np.ndarray):
         data = from_numpy(data)
     if isinstance(data, Tensor):
-        return ops.to(data, device=device, dtype=dtype)  # type: ignore[no-any-return]  # ops give Any
+        return ops.to(data, device=device, dtype=dtype)
     return tensor(data, dtype=dtype, device=device)
 
 
@@ -86,7 +86,7 @@ def asarray(
         raise ValueError("can't alias arbitrary sequence into a tensor.\nLeave copy=False away.")
     if copy and shared:
         new = new.detach().clone()
-    return new.requires_grad_() if requires_grad else new  # type: ignore[no-any-return]  # returns self
+    return new.requires_grad_() if requires_grad else new
 
 
 def from_numpy(ndarray: Any) -> Tensor:

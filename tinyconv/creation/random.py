@@ -181,7 +181,7 @@ def randperm(
     >>> import tinyconv as tc
     >>> g = tc.manual_seed(0)
     >>> tc.randperm(4)
-    tensor([2, 0, 1, 3])
+    tensor([0, 1, 3, 2])
     """
     kind = to_dtype(int64 if dtype is None else dtype).numpy
     return finish(_stream(generator).permutation(n).astype(kind), device, requires_grad)

@@ -93,11 +93,8 @@ def full(
         )
     value = _number("full", "fill_value", 2, fill_value)
     kind = scalar_dtype(value) if dtype is None else to_dtype(dtype)
-    if kind.rank < 2:
-        value = fitting(value, kind)
-    shape = size_of("full", (size,), {})
-    with np.errstate(all="ignore"):  # too large a float is infinite
-        return finish(np.full(shape, value, kind.numpy), device, requires_grad)
+    array = np.full(size_of("full", (size,), {}), fitting(value, kind), kind.numpy)
+    return finish(array, device, requires_grad)
 
 
 def eye(
@@ -248,7 +245,7 @@ def like(
             f"{function.__name__}_like(): argument 'input' (position 1) must be Tensor, not "
             f"{type(x).__name__}\nWrite tensor(...) around it."
         )
-    return function(  # type: ignore[no-any-return]  # a creation function
+    return function(
         tuple(x.shape),
         dtype=x.dtype if dtype is None else dtype,
         device=x.device if device is None else device,

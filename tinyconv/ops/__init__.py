@@ -10,7 +10,10 @@ from .compare import (
     isfinite, isinf, isnan, le, less, less_equal, logical_and, logical_not, logical_or, logical_xor, lt, ne, not_equal,
 )  # fmt: skip
 from .conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from .convert import bool, byte, char, cpu, cuda, double, float, half, int, long, short, to, type, type_as
+from .convert import (
+    bool, byte, char, cpu, cuda, double, float, half, int, is_floating_point, long, numel, result_type, short, to, type,
+    type_as,
+)  # fmt: skip
 from .dropout import dropout, dropout2d
 from .elementwise import (
     abs, abs_, absolute, acos, acos_, acosh, acosh_, add, add_, arccos, arccosh, arcsin, arcsinh, arctan, arctan2,

@@ -109,7 +109,7 @@ def floating(x: Any) -> Any:
     if isinstance(x, Variable):
         if x.array.dtype.kind != "f":
             return cast(x, get_default_dtype().numpy)
-    elif x.dtype.kind != "f":
+    elif hasattr(x, "dtype") and x.dtype.kind != "f":
         return x.astype(get_default_dtype().numpy)
     return x
 
@@ -134,7 +134,11 @@ def _wrapped(value: int, target: dtype) -> Any:
     try:
         return target.numpy.type(value)
     except OverflowError:
-        return NUMPY.array(value, "int64").astype(target.numpy)[()]
+        if not -(2**63) <= value < 2**64:
+            raise OverflowError(
+                f"int too big to convert\n{value} takes more than 64 bits."
+            ) from None
+        return NUMPY.array(value).astype(target.numpy)[()]
 
 
 _C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int",
@@ -225,10 +229,7 @@ def _as(x: Any, target: dtype) -> Any:
         return x.astype(target.numpy)
     if target.rank != 1:
         return bool(x) if target.rank == 0 else float(x)
-    try:
-        return target.numpy.type(x)
-    except OverflowError:  # wraps around, as in C
-        return NUMPY.array(x, "int64").astype(target.numpy)[()]
+    return _wrapped(int(x), target)
 
 
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────

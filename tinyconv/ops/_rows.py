@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..autograd.function import Function, op
+from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array
 from ..shapes import broadcast
@@ -21,6 +22,7 @@ class Unary(Function):
     value: Callable[..., Array]
     derivative: Callable[..., Any]
     keeps: tuple[str, ...] = ()
+    function = ""  # its public name
 
     def forward(self, x: Array) -> Array:
         y = self.value(self.xp, x)
@@ -32,6 +34,15 @@ class Unary(Function):
 
     def backward(self, g: Any) -> Any:
         return (self.derivative(g, *self.saved),)
+
+    def _on_arrays(self, arrays: list[Any]) -> Array:
+        for x in arrays:
+            if not hasattr(x, "dtype"):
+                raise TypeError(
+                    f"{self.function}(): argument 'input' (position 1) must be Tensor, not "
+                    f"{type(x).__name__}\nWrite tensor(...) around it, or math.{self.function}()."
+                )
+        return super()._on_arrays(arrays)
 
 
 _DOC = """{first}
@@ -72,6 +83,7 @@ def unary(
         "value": staticmethod(named(value)),
         "derivative": staticmethod(derivative),
         "keeps": _kept(derivative),
+        "function": name,
     }
     cls = _declare(name, Unary, body, torch)
 
@@ -194,6 +206,14 @@ def binary(
             return cls()(*(floating(v) if hasattr(v, "dtype") else v for v in (x, y)))
 
     return _present(function, name, _BINARY_DOC, doc)
+
+
+# ── in place ──────────────────────────────────────────────────────────────────────────────────
+
+
+def twins(*functions: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """The in-place versions of functions, in their order."""
+    return map(inplace, functions)
 
 
 # ── both ──────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import XP, Array
 from ..errors import DTypeError
@@ -24,6 +23,7 @@ from ._common import (
     type_name,
     unbroadcast,
 )
+from ._rows import twins
 
 # ── by a condition ────────────────────────────────────────────────────────────────────────────
 
@@ -162,5 +162,5 @@ def _clamped(name: str, x: Any, low: Any, high: Any) -> Any:
 _TITLES = {"clamp": "Clamp", "clamp_min": "ClampMin", "clamp_max": "ClampMax"}
 
 
-clamp_, clamp_min_, clamp_max_ = map(inplace, (clamp, clamp_min, clamp_max))
+clamp_, clamp_min_, clamp_max_ = twins(clamp, clamp_min, clamp_max)
 clip, clip_ = clamp, clamp_

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import Array, backend_of, get_backend
 from ..dtypes import bool_ as boolean
@@ -21,7 +21,7 @@ from ..dtypes import (
     to_dtype,
     uint8,
 )
-from ._common import cast, dtype_of
+from ._common import cast, dtype_of, result_dtype
 
 
 @op
@@ -39,23 +39,25 @@ class ToDevice(Function):
     def backward(self, g: Any) -> Any:
         return (ToDevice(self.source)(g),)
 
-    def __call__(self, x: Any) -> Any:
-        y = super().__call__(x)
-        if isinstance(x, Variable) and y.base is not None:
-            y.base = None
-        return y
+
+# ``to`` has parameters called device and dtype, and other functions of this module are called like types.
+_Device, _bool, _int = device, True.__class__, (0).__class__
 
 
-def to(  # the parameter names hide the types, which is why those have aliases below
-    x: Any,
+def to(
+    input: Any,
     *args: Any,
     device: Any = None,
     dtype: Any = None,
-    non_blocking: bool = False,
-    copy: bool = False,
+    non_blocking: Any = False,
+    copy: Any = False,
     memory_format: Any = None,
 ) -> Any:
-    """Convert to a dtype, a device, or those of another tensor; ``x`` itself if it is that already.
+    """Convert to a dtype, a device, or those of another tensor; ``input`` itself if it is that already.
+
+    Args:
+        args: any of dtype, device, tensor, in this or that order; then ``non_blocking`` and ``copy``.
+        copy: copy in any case.
 
     >>> import tinyconv as tc
     >>> x = tc.ones(2, requires_grad=True)
@@ -63,46 +65,48 @@ def to(  # the parameter names hide the types, which is why those have aliases b
     >>> x.grad
     tensor([1., 1.])
     """
+    flags = []
     for a in args:
         if isinstance(a, Variable):
-            device, dtype = a.device, dtype_of(a)  # type: ignore[attr-defined]  # a Tensor
-        elif a is None or isinstance(a, _BOOL):
-            continue  # non_blocking and copy may come by position
-        elif isinstance(a, (str, _INT, _Device)):
+            device, dtype = backend_of(a.array).name, dtype_of(a)
+        elif isinstance(a, _bool):
+            flags.append(a)
+        elif isinstance(a, (str, _int, _Device)):
             device = a
-        else:
+        elif a is not None:
             dtype = a
-    out = x
+    copy = copy or flags[1:] == [True]
+    out = input
     if device is not None:
-        target = _Device(device)
-        if target.type != backend_of(x.array).name:
-            out = ToDevice(target.type)(out)
-        get_backend(target.type)
+        target = _Device(device).type
+        get_backend(target)  # raises if there is none
+        if target != backend_of(input.array).name:
+            out = ToDevice(target)(out)
     if dtype is not None:
         out = cast(out, to_dtype(dtype).numpy)
-    return out.clone() if copy and out is x else out
+    return out.clone() if copy and out is input else out
 
 
-_Device, _BOOL, _INT = device, True.__class__, (0).__class__
+def type(input: Any, dtype: Any = None, non_blocking: Any = False) -> Any:
+    """Convert to a dtype; without one, the old name of this tensor's type, such as ``FloatTensor``.
+
+    >>> import tinyconv as tc
+    >>> tc.ones(2).type()
+    'tinyconv.FloatTensor'
+    """
+    if dtype is None:
+        return f"tinyconv.{type_name(input.array)}Tensor"
+    return to(input, dtype=to_dtype(dtype))
 
 
-def type(x: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """Convert to a dtype; without one, the old name of this tensor's type, such as ``FloatTensor``."""
-    if dtype is not None:
-        return to(x, to_dtype(dtype))
-    names = {"float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long", "int32": "Int",
-             "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}  # fmt: skip
-    return f"tinyconv.{names[dtype_of(x).name]}Tensor"
-
-
-def type_as(x: Any, other: Any) -> Any:
+def type_as(input: Any, other: Any) -> Any:
     """Convert to dtype and device of ``other``."""
-    return to(x, other)
+    return to(input, other)
 
 
 def _short(name: str, target: dtype) -> Any:
-    def convert(x: Any, memory_format: Any = None) -> Any:
-        return cast(x, target.numpy)
+    def convert(input: Any, memory_format: Any = None) -> Any:
+        return cast(input, target.numpy)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"Convert to {target.name}."
@@ -114,15 +118,40 @@ char, short, int = _short("char", int8), _short("short", int16), _short("int", i
 long, byte, bool = _short("long", int64), _short("byte", uint8), _short("bool", boolean)
 
 
-def cpu(x: Any, memory_format: Any = None) -> Any:
-    """A copy in host memory, or ``x`` itself if it is there."""
-    return to(x, "cpu")
+def cpu(input: Any, memory_format: Any = None) -> Any:
+    """A copy in host memory, or ``input`` itself if it is there."""
+    return to(input, "cpu")
 
 
-def cuda(x: Any, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Any:
+def cuda(
+    input: Any, device: Any = None, non_blocking: Any = False, memory_format: Any = None
+) -> Any:
     """A copy on a GPU.
 
     Raises:
         DeviceError: there is none, and what to install.
     """
-    return to(x, "cuda" if device is None else device)
+    return to(input, "cuda" if device is None else device)
+
+
+# ── questions ─────────────────────────────────────────────────────────────────────────────────
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The dtype that an operation on these two has: tensors or numbers.
+
+    >>> import tinyconv as tc
+    >>> tc.result_type(tc.ones(2, dtype=tc.int64), 1.5)
+    tinyconv.float32
+    """
+    return result_dtype(tensor1, tensor2)
+
+
+def is_floating_point(input: Any) -> _bool:  # type: ignore[valid-type]  # the type, not the function
+    """True for float16, float32 and float64."""
+    return dtype_of(input).is_floating_point
+
+
+def numel(input: Any) -> _int:  # type: ignore[valid-type]  # as above
+    """The number of elements."""
+    return input.array.size

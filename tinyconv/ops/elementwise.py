@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..autograd.inplace import inplace
 from ..backend import Array
 from ..errors import DTypeError
 from ._common import (
@@ -28,7 +27,7 @@ from ._common import (
     zeros_like,
 )
 from ._erf import erf_kernel, erfc_kernel, fill
-from ._rows import Binary, Unary, binary, named, unary
+from ._rows import Binary, Unary, binary, named, twins, unary
 
 # ── values that take more than an expression ──────────────────────────────────────────────────
 
@@ -49,7 +48,9 @@ def _absolute(xp: Any, x: Array) -> Array:
 
 
 def _signs(xp: Any, x: Array) -> Array:
-    return x.copy() if x.dtype.kind == "b" else xp.sign(x)
+    if x.dtype.kind != "f":
+        return x.copy() if x.dtype.kind == "b" else xp.sign(x)
+    return xp.where(x == x, xp.sign(x), 0)  # NaN has none
 
 
 def _fraction(xp: Any, x: Array) -> Array:
@@ -147,6 +148,8 @@ _LN2, _LN10, _SLOPE = math.log(2), math.log(10), 2 / math.sqrt(math.pi)
 # ── the table ─────────────────────────────────────────────────────────────────────────────────
 # One line, one op: the formatter would make a page of each.
 # fmt: off
+sign: Callable[[Any], Any]; cos: Callable[[Any], Any]; cosh: Callable[[Any], Any]  # of these, earlier rows speak
+
 neg = unary("neg", _negative, lambda g: -g, "Negate. | y = -x", integers=True)
 exp = unary("exp", "exp", lambda g, y: g * y, "Exponential. | y = e^x")
 exp2 = unary("exp2", "exp2", lambda g, y: g * y * _LN2, "Power of two. | y = 2^x")
@@ -319,7 +322,8 @@ def _scaled(x: Any, y: Any, alpha: Any, takes: Takes) -> Any:
             "For integral input tensors, argument alpha must not be a floating point number.",
             "Write x.float() first.",
         )
-    return mul(y, bool(alpha) if target.rank == 0 else alpha)
+    factor = bool(alpha) if target.rank == 0 else alpha
+    return mul(y, factor) if is_array(y) else y * factor
 
 
 # ── quotients ─────────────────────────────────────────────────────────────────────────────────
@@ -381,6 +385,7 @@ class Round(Unary):
     """To a number of decimals; the row of ``rint`` is without."""
 
     name = "RoundBackward1"
+    function = "round"
     derivative = staticmethod(_flat)
     decimals: int
 
@@ -440,13 +445,13 @@ arcsinh, arccosh, arctanh = asinh, acosh, atanh
 
 # ── in place ──────────────────────────────────────────────────────────────────────────────────
 
-add_, sub_, mul_, div_, neg_ = map(inplace, (add, sub, mul, div, neg))
-floor_divide_, fmod_, remainder_ = map(inplace, (floor_divide, fmod, remainder))
-atan2_, hypot_ = map(inplace, (atan2, hypot))
-abs_, exp_, log_, sqrt_, rsqrt_ = map(inplace, (abs, exp, log, sqrt, rsqrt))
-reciprocal_, sin_, cos_, tan_ = map(inplace, (reciprocal, sin, cos, tan))
-tanh_, sigmoid_, relu_, erf_, sign_ = map(inplace, (tanh, sigmoid, relu, erf, sign))
-floor_, ceil_, round_, trunc_, frac_ = map(inplace, (floor, ceil, round, trunc, frac))
-exp2_, expm1_, log2_, log10_, log1p_ = map(inplace, (exp2, expm1, log2, log10, log1p))
-asin_, acos_, atan_, sinh_, cosh_ = map(inplace, (asin, acos, atan, sinh, cosh))
-asinh_, acosh_, atanh_, erfc_ = map(inplace, (asinh, acosh, atanh, erfc))
+add_, sub_, mul_, div_, neg_ = twins(add, sub, mul, div, neg)
+floor_divide_, fmod_, remainder_ = twins(floor_divide, fmod, remainder)
+atan2_, hypot_ = twins(atan2, hypot)
+abs_, exp_, log_, sqrt_, rsqrt_ = twins(abs, exp, log, sqrt, rsqrt)
+reciprocal_, sin_, cos_, tan_ = twins(reciprocal, sin, cos, tan)
+tanh_, sigmoid_, relu_, erf_, sign_ = twins(tanh, sigmoid, relu, erf, sign)
+floor_, ceil_, round_, trunc_, frac_ = twins(floor, ceil, round, trunc, frac)
+exp2_, expm1_, log2_, log10_, log1p_ = twins(exp2, expm1, log2, log10, log1p)
+asin_, acos_, atan_, sinh_, cosh_ = twins(asin, acos, atan, sinh, cosh)
+asinh_, acosh_, atanh_, erfc_ = twins(asinh, acosh, atanh, erfc)

@@ -10,7 +10,7 @@ from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import RangeError, ShapeError
 from ..shapes import Ints, wrap_dim
-from ._common import cast, dtype_of, is_array, ndim_of, shape_of
+from ._common import cast, dtype_of, is_array, ndim_of, select, shape_of
 from .elementwise import maximum, minimum
 from .reduce import Reduction, Sum, dims_of, numpy_names
 from .results import MaxResult, MinResult
@@ -50,10 +50,14 @@ class Extreme(Reduction):
     def hits(self, x: Any, y: Any) -> Any:
         return x == y
 
+    def share(self, g: Any, hit: Any) -> Any:
+        return g * hit
+
     def backward(self, g: Any) -> Any:
         x, y = self.saved
-        hit = cast(self.hits(x, self.back(y)), dtype_of(x).numpy)
-        return (self.back(g) / Sum(self.dims, True)(hit) * hit,)
+        hit = self.hits(x, self.back(y))
+        count = Sum(self.dims, True)(cast(hit, dtype_of(x).numpy))
+        return (self.share(self.back(g) / count, hit),)
 
 
 @op
@@ -79,11 +83,14 @@ class Max(Amax):
     def hits(self, x: Any, y: Any) -> Any:
         return (x == y) | ((x != x) & (y != y))
 
+    def share(self, g: Any, hit: Any) -> Any:
+        return select(hit, g, 0)
+
 
 @op
 class Min(Amin):
     name = "MinBackward1"
-    hits = Max.hits
+    hits, share = Max.hits, Max.share
 
 
 def _not_empty(x: Any, dims: Ints, name: str, named: bool = True) -> None:

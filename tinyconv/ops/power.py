@@ -6,7 +6,6 @@ import math
 from typing import Any, ClassVar
 
 from ..autograd.function import op
-from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array
 from ._common import (
@@ -19,7 +18,7 @@ from ._common import (
     select,
     zeros_like,
 )
-from ._rows import Binary
+from ._rows import Binary, twins
 from .elementwise import log
 
 
@@ -72,7 +71,7 @@ class Pow(Binary):
         log_x = (
             log(x) if is_array(x) else math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
         )
-        return select((x == 0) & (y >= 0), 0, g * (z * log_x))
+        return g * select((x == 0) & (y >= 0), 0, z * log_x)
 
 
 _POW = Takes("pow", input=True, symbol="** or pow()", second="exponent")
@@ -125,4 +124,4 @@ def square(input: Any) -> Any:
     return pow(input, 2)
 
 
-pow_, square_ = map(inplace, (pow, square))
+pow_, square_ = twins(pow, square)

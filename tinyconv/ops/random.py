@@ -4,54 +4,122 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd.function import Function, op
+from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array, backend_of
 from ..generator import current
-from .fill import copy_
+from ._common import zeros_like
 
 
-def _fill(x: Any, values: Array) -> Any:
-    return copy_(x, x.wrap(backend_of(x.array).from_numpy(values)))
+@op
+class Fill(Function):
+    """Fresh numbers in the place of old ones, whose gradient is zero."""
+
+    values: Any
+
+    def forward(self, x: Array) -> Array:
+        return self.values
+
+    def backward(self, g: Any) -> Any:
+        return (zeros_like(g),)
+
+
+def _filled(x: Any, values: Array, name: str) -> Any:
+    node = Fill(backend_of(x.array).from_numpy(values))
+    node.name = f"{name}Backward0"
+    return node(x)
+
+
+_fill_ = inplace(_filled)
+
+
+def _bounds(low: Any, high: Any, names: dict[str, Any]) -> tuple[Any, Any]:
+    """``from`` is a word of Python's, so torch's name of the lower bound comes in ``names``."""
+    low = names.pop("from", low)
+    if names:
+        raise TypeError(f"unexpected keyword argument {next(iter(names))!r}")
+    return low, high
 
 
 def uniform_(
-    x: Any, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **names: float
+    input: Any, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **names: float
 ) -> Any:
-    """Fill with numbers between ``from`` and ``to``, all equally likely."""
-    low = names.pop("from", names.pop("a", from_))
-    high = names.pop("b", to)
-    return _fill(x, (generator or current()).uniform(x.array.shape, x.array.dtype, low, high))
+    """Fill with numbers between ``from`` and ``to``, all equally likely.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(2).uniform_(-1, 1)
+    tensor([-0.0075,  0.5364])
+    """
+    low, high = _bounds(from_, to, names)
+    a = input.array
+    values = (generator or current()).uniform(a.shape, a.dtype, float(low), float(high))
+    return _fill_(input, values, "Uniform")
 
 
-def normal_(x: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
-    """Fill with normal numbers of this mean and standard deviation."""
-    return _fill(x, (generator or current()).normal(x.array.shape, x.array.dtype, mean, std))
+def normal_(input: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Any:
+    """Fill with normal numbers of this mean and standard deviation.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(2).normal_(10, 0.1)
+    tensor([10.1541,  9.9707])
+    """
+    a = input.array
+    values = (generator or current()).normal(a.shape, a.dtype, float(mean), float(std))
+    return _fill_(input, values, "Normal")
 
 
-def bernoulli_(x: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
-    """Fill with ones, with probability ``p`` (a number or a tensor), and zeros."""
-    source = generator or current()
+def bernoulli_(input: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
+    """Fill with ones, with probability ``p`` (a number or a tensor), and zeros.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(3).bernoulli_(0.5)
+    tensor([0., 0., 1.])
+    """
+    source, a = generator or current(), input.array
     ones = (
-        source.bernoulli_like(p.array)
-        if isinstance(p, Variable)
-        else source.bernoulli(p, x.array.shape)
+        source.bernoulli_like(p.array) if isinstance(p, Variable) else source.bernoulli(p, a.shape)
     )
-    return _fill(x, ones.astype(x.array.dtype))
+    return _fill_(input, ones.astype(a.dtype), "Bernoulli")
 
 
 def random_(
-    x: Any, from_: int | None = None, to: int | None = None, *, generator: Any = None, **names: Any
+    input: Any,
+    from_: int | None = None,
+    to: int | None = None,
+    *,
+    generator: Any = None,
+    **names: Any,
 ) -> Any:
-    """Fill with integers from ``from`` to ``to - 1``; alone, over the range the dtype holds exactly."""
-    low = names.pop("from", from_)
-    if low is not None and to is None:
-        low, to = 0, low
-    source, shape, kind = generator or current(), x.array.shape, x.array.dtype
-    if low is None:
-        return _fill(x, source.random(shape, kind))
-    return _fill(x, source.integers(low, to, shape, kind))
+    """Fill with integers from ``from`` to ``to - 1``; alone, over the range the dtype holds exactly.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(3).random_(0, 10)
+    tensor([4., 9., 3.])
+    """
+    low, high = _bounds(from_, to, names)
+    source, a = generator or current(), input.array
+    if low is None and high is None:
+        values = source.random(a.shape, a.dtype)
+    else:
+        if high is None:
+            low, high = 0, low
+        values = source.integers(low, high, a.shape, a.dtype)
+    return _fill_(input, values, "Random")
 
 
-def exponential_(x: Any, lambd: float = 1.0, *, generator: Any = None) -> Any:
-    """Fill with exponential numbers of rate ``lambd``."""
-    return _fill(x, (generator or current()).exponential(x.array.shape, x.array.dtype, lambd))
+def exponential_(input: Any, lambd: float = 1.0, *, generator: Any = None) -> Any:
+    """Fill with exponential numbers of rate ``lambd``.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(2).exponential_()
+    tensor([3.5083, 1.2304])
+    """
+    a = input.array
+    values = (generator or current()).exponential(a.shape, a.dtype, float(lambd))
+    return _fill_(input, values, "Exponential")

@@ -10,7 +10,7 @@ from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import Array
 from ..dtypes import to_dtype
-from ..errors import ArgumentError, DTypeError
+from ..errors import DTypeError
 from ..shapes import Ints, Shape, is_int, wrap_dim, wrap_dims
 from ._common import cast, dtype_of, floating, ndim_of, select, shape_of, zeros_like
 from .elementwise import abs, exp, sign
@@ -315,7 +315,7 @@ class Norm(Reduction):
             return (g * sign(x) * hit / Sum(self.dims, True)(cast(hit, dtype_of(x).numpy)),)
         norm = select(y == 0, 1, y)
         if p == 2:
-            return (x * select(y == 0, 0, g / norm),)
+            return (g * select(y == 0, 0, x / norm),)
         slope = pow(select(x == 0, 1, abs(x)), p - 1)
         return (select(y == 0, 0, sign(x) * slope * (g / pow(norm, p - 1))),)
 
@@ -353,9 +353,9 @@ def norm(
         )
     order = 2.0 if p in ("fro", None) else p
     if isinstance(order, str):
-        raise ArgumentError(
-            f"linalg.matrix_norm: Order {p} not supported.",
-            "p is a number, inf, -inf or 'fro': norms of vectors, not of matrices.",
+        raise RuntimeError(
+            f"linalg.matrix_norm: Order {p} not supported.\n"
+            "p is a number, inf, -inf or 'fro': norms of vectors, not of matrices."
         )
     node = Norm(dims_of("norm", x, dim), keepdim, float(order))
     if math.isinf(order) and not product(array.shape[d] for d in node.dims):
