@@ -91,7 +91,7 @@ def draw(history, title):
     right.set_ylabel("accuracy", color="C1")
     right.set_ylim(0, 1)
     left.set_title(title)
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     lines = left.lines + right.lines
     left.legend(lines, [line.get_label() for line in lines], loc="center right")
     return figure

@@ -203,9 +203,12 @@ class Call(function.Function):
     # ── in backward ──
 
     def unpacked(self) -> list[Any]:
-        """What was kept, as Variables on their old edges."""
-        self.check_saved()
-        return [self._variable(k, g) for k, g in zip(self._saved or (), self._guards, strict=True)]
+        """What was kept, as Variables on their old edges, whether backward is recorded or not."""
+        before, mode.graph = mode.graph, True
+        try:
+            return list(self.saved)
+        finally:
+            mode.graph = before
 
     def _variable(self, kept: Any, guard: Any) -> Any:
         again = super()._variable(kept, guard)

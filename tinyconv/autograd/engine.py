@@ -143,7 +143,7 @@ def _array(g: Any) -> Any:
 def _accumulate(leaf: Variable, g: Any, ours: bool) -> None:
     """Add to ``leaf.grad``; an array that is ours alone becomes it."""
     with _accumulation:
-        old = leaf.grad
+        old = leaf._grad
         if isinstance(g, Variable):  # the backward pass is recorded: grad has a history of its own
             leaf.grad = g.clone() if old is None else old + g  # type: ignore[attr-defined]  # a Tensor
         elif old is None:

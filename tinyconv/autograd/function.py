@@ -112,7 +112,7 @@ class Function:
         """Note where a view comes from: whose memory it is, and the way there."""
         view.base = source if source.base is None else source.base
         view.replay = (*source.replay, self)
-        view.version = source.counter()
+        view.version = source.version or source.counter()
         view.stamp = view.version.count
         view.inference = source.inference
         view.born = source.born
@@ -171,23 +171,13 @@ class Function:
                     "inference mode in computation tracked by autograd.",
                     "Write x.clone(), or use no_grad() instead of inference_mode().",
                 )
-            version = owner.counter()
+            version = owner.version or owner.counter()
             guards.append((at, version, version.count))
         self._guards = guards
 
     @property
     def saved(self) -> Any:
         """What was saved: arrays, or Variables on their old edges if backward itself is recorded."""
-        self.check_saved()
-        if not mode.graph:
-            return self._saved
-        return [
-            self._variable(kept, guard)
-            for kept, guard in zip(self._saved or (), self._guards, strict=True)
-        ]
-
-    def check_saved(self) -> None:
-        """Raise if what was saved has been freed, or written to."""
         if self._saved is None:
             raise GraphError(
                 "Trying to backward through the graph a second time (or directly access saved tensors "
@@ -200,6 +190,9 @@ class Function:
         for guard, kept in zip(self._guards, self._saved, strict=True):
             if guard is not None and guard[1].count != guard[2]:
                 raise self._overwritten(guard, kept)
+        if not mode.graph:
+            return self._saved
+        return [self._variable(k, g) for k, g in zip(self._saved, self._guards, strict=True)]
 
     def _variable(self, kept: Any, guard: Any) -> Any:
         if kept is None or type(kept) not in XP:

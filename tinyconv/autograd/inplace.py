@@ -18,7 +18,7 @@ def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def method(x: Any, *args: Any, **kwargs: Any) -> Any:
         _check_write(x, [a for a in (*args, *kwargs.values()) if isinstance(a, Variable)])
-        write(x, function(x, *args, **kwargs))
+        _write(x, function(x, *args, **kwargs))
         return x
 
     method.__name__ = method.__qualname__ = f"{function.__name__.lstrip('_')}_"
@@ -30,8 +30,12 @@ def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
 def write(x: Variable, out: Variable) -> None:
     """Replace the values of ``x`` by those of ``out``, and its history by that of ``out``."""
     _check_write(x, ())
+    _write(x, out)
+
+
+def _write(x: Variable, out: Variable) -> None:
     _check_result(x.array, out.array)
-    recording = mode.enabled and (x.edge is not None or out.edge is not None)
+    recording = mode.enabled and (out.node is not None or x.requires_grad)
     if recording:
         check_history(x)
     if recording and out.array.dtype != x.array.dtype:
@@ -152,8 +156,12 @@ def _overlap(a: Array, b: Array) -> bool:
     xp = XP[type(a)]
     if not (type(a) is type(b) and xp.may_share_memory(a, b) and _dense(a) and _dense(b)):
         return False
-    same = a.strides == b.strides and a.shape == b.shape
-    return not (same and _address(a) == _address(b))
+    return not (_steps(a) == _steps(b) and _address(a) == _address(b))
+
+
+def _steps(a: Array) -> list[tuple[int, int]]:
+    """How an array walks through memory; dimensions of size one are no step."""
+    return [(n, s) for n, s in zip(a.shape, a.strides, strict=True) if n != 1]
 
 
 def _address(a: Array) -> int:

@@ -18,10 +18,7 @@ RETAIN = math.inf  # the key of retain_grad() among the hooks of a node: after a
 class Version:
     """A count of in-place writes, shared by an array and all its views."""
 
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
+    count = 0
 
 
 class Variable:
@@ -68,7 +65,7 @@ class Variable:
 
     def bump(self) -> None:
         """Note that the array was written to."""
-        self.counter().count += 1
+        (self.version or self.counter()).count += 1
 
     def adopt(self, node: Function | None) -> None:
         """Take ``node`` for the maker of this; a gradient to be retained is from now on the one there."""

@@ -89,7 +89,7 @@ def get_rng_state() -> Tensor:
 
 def set_rng_state(new_state: Tensor) -> None:
     """Put the default stream back to a state."""
-    streams.current().set_state(new_state.array)  # type: ignore[arg-type]  # every array is an Any
+    streams.current().set_state(new_state.array)
 
 
 def _stream(generator: Any) -> Any:

@@ -148,7 +148,9 @@ _LN2, _LN10, _SLOPE = math.log(2), math.log(10), 2 / math.sqrt(math.pi)
 # ── the table ─────────────────────────────────────────────────────────────────────────────────
 # One line, one op: the formatter would make a page of each.
 # fmt: off
-sign: Callable[[Any], Any]; cos: Callable[[Any], Any]; cosh: Callable[[Any], Any]  # of these, earlier rows speak
+sign: Callable[[Any], Any]  # of this and the next two, earlier rows speak
+cos: Callable[[Any], Any]
+cosh: Callable[[Any], Any]
 
 neg = unary("neg", _negative, lambda g: -g, "Negate. | y = -x", integers=True)
 exp = unary("exp", "exp", lambda g, y: g * y, "Exponential. | y = e^x")

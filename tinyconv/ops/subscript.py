@@ -30,14 +30,15 @@ def _split(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """An index as the basic index of a view, and what is to be picked of each dimension of that view."""
     shape = shape_of(x)
     items = [_item(x, i) for i in _as_tuple(index)]
-    used = sum(_uses(i) for i in items)
+    uses = [_uses(i) for i in items]
+    used = sum(uses)
     if used > len(shape):
         raise _too_many(shape, items)
     view: list[Any] = []
     picks: list[Any] = []
     at = 0  # the dimension of x that comes next
     free = len(shape) - used  # what ``...`` stands for
-    for i in items:
+    for i, n in zip(items, uses, strict=True):
         if i is Ellipsis:
             view += [ALL] * free
             picks += [ALL] * free
@@ -53,9 +54,9 @@ def _split(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
                 )
             view.append(i)
         else:
-            view += [i if isinstance(i, slice) else ALL] * _uses(i)
+            view += [i if isinstance(i, slice) else ALL] * n
             picks.append(ALL if isinstance(i, slice) else i)
-        at += _uses(i)
+        at += n
     return tuple(view), picks
 
 
@@ -305,6 +306,8 @@ def getitem(input: Any, index: Any) -> Any:
     tensor([[2., 0., 1.],
             [2., 0., 1.]])
     """
+    if type(index) is int and input.array.ndim and 0 <= index < len(input.array):
+        return GetItem((index,))(input)  # the most frequent index takes the shortest way
     view, picks = _split(input, index)
     if all(isinstance(p, slice) for p in picks):
         return GetItem(view)(input)

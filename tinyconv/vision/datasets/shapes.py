@@ -101,6 +101,7 @@ class Shapes10(ImageDataset):
         train: training or test images: other images from the same distribution
         transform: called with each image
         target_transform: called with each label
+        download: not needed; there as in CIFAR10
         size: number of images; 10,000 for training and 2,000 for testing by default
         seed: other seeds, other images
 
@@ -117,6 +118,7 @@ class Shapes10(ImageDataset):
         train: bool = True,
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
         *,
         size: int | None = None,
         seed: int = 0,
