@@ -117,22 +117,25 @@ def main() -> None:
     model = CNN(options.width)
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
-    batches = min(len(train_loader), options.steps or len(train_loader))
-    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, total_steps=options.epochs * batches + 1)
     history = []
-    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     checkpoint = options.out / "cifar10_cnn.safetensors"
+    if options.resume:
+        saved = torch.load(options.resume)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        torch.set_rng_state(saved["random"])
+        history = saved["history"]
+        print(f"resumed after epoch {len(history)} from {options.resume}")
+    batches = min(len(train_loader), options.steps or len(train_loader))
+    scheduler = optim.lr_scheduler.OneCycleLR(
+        optimizer, options.lr, total_steps=options.epochs * batches + 1, last_epoch=len(history) * batches - 1
+    )
 
     def save() -> None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({name: part.state_dict() for name, part in parts.items()} | {"history": history}, checkpoint)
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+        torch.save(state | {"random": torch.get_rng_state()}, checkpoint)
 
-    if options.resume:
-        saved = torch.load(options.resume)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        history = saved["history"]
-        print(f"resumed after epoch {len(history)} from {options.resume}")
     print(f"{len(train)} training and {len(test)} test images, {sum(p.numel() for p in model.parameters())} parameters")
 
     start = time.time()

@@ -116,7 +116,7 @@ FAULTS = {
     "size": (lambda o, p: setattr(p, "array", np.ones(7)), "different size"),
     "type": (lambda o, p: setattr(p, "array", p.array.astype("float32")), "different type"),
     "no tensor": (
-        lambda o, p: vars(p).update(grad=np.ones(p.array.shape)),
+        lambda o, p: vars(p).update(_grad=np.ones(p.array.shape)),
         "expected to be a Tensor",
     ),
     "integers": (lambda o, p: setattr(p, "array", p.array.astype("int64")), "can't be cast"),

@@ -64,43 +64,24 @@ class Tensor(Variable):
     neg, negative, __neg__ = ops.neg, ops.neg, ops.neg
     abs, absolute, __abs__ = ops.abs, ops.abs, ops.abs
     matmul, __matmul__, __rmatmul__ = ops.matmul, ops.matmul, ops.rmatmul
-    exp, exp2, expm1, log, log2, log10, log1p = (
-        ops.exp,
-        ops.exp2,
-        ops.expm1,
-        ops.log,
-        ops.log2,
-        ops.log10,
-        ops.log1p,
-    )
+    exp, exp2, expm1, log = ops.exp, ops.exp2, ops.expm1, ops.log
+    log2, log10, log1p = ops.log2, ops.log10, ops.log1p
     sqrt, rsqrt, square, reciprocal = ops.sqrt, ops.rsqrt, ops.square, ops.reciprocal
     sin, cos, tan, asin, acos, atan = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan
-    sinh, cosh, tanh, asinh, acosh, atanh = (
-        ops.sinh,
-        ops.cosh,
-        ops.tanh,
-        ops.asinh,
-        ops.acosh,
-        ops.atanh,
-    )
-    arcsin, arccos, arctan, atan2, arctan2, hypot = (
-        ops.asin,
-        ops.acos,
-        ops.atan,
-        ops.atan2,
-        ops.atan2,
-        ops.hypot,
-    )
+    sinh, cosh, tanh = ops.sinh, ops.cosh, ops.tanh
+    asinh, acosh, atanh = ops.asinh, ops.acosh, ops.atanh
+    arcsin, arccos, arctan = ops.asin, ops.acos, ops.atan
+    atan2, arctan2, hypot = ops.atan2, ops.atan2, ops.hypot
     sigmoid, erf, erfc, relu, sign = ops.sigmoid, ops.erf, ops.erfc, ops.relu, ops.sign
     floor, ceil, round, trunc, frac = ops.floor, ops.ceil, ops.round, ops.trunc, ops.frac
     clamp, clip, clamp_min, clamp_max = ops.clamp, ops.clamp, ops.clamp_min, ops.clamp_max
-    maximum, minimum, where = (
-        ops.maximum,
-        ops.minimum,
-        lambda x, condition, y: ops.where(condition, x, y),
-    )
+    maximum, minimum = ops.maximum, ops.minimum
     softmax, log_softmax = ops.softmax, ops.log_softmax
     clone = ops.clone
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """The elements of this tensor where ``condition`` is true, of ``other`` elsewhere."""
+        return ops.where(condition, self, other)
 
     def __radd__(self, other: Any) -> Tensor:
         return ops.add(other, self)
@@ -141,56 +122,31 @@ class Tensor(Variable):
 
     # ── reductions ──
     sum, mean, var, std, prod = ops.sum, ops.mean, ops.var, ops.std, ops.prod
-    max, min, amax, amin, argmax, argmin = (
-        ops.max,
-        ops.min,
-        ops.amax,
-        ops.amin,
-        ops.argmax,
-        ops.argmin,
-    )
+    max, min, amax = ops.max, ops.min, ops.amax
+    amin, argmax, argmin = ops.amin, ops.argmax, ops.argmin
     any, all, norm, logsumexp, cumsum = ops.any, ops.all, ops.norm, ops.logsumexp, ops.cumsum
 
     # ── views and rearrangements ──
     reshape, reshape_as, view, view_as = ops.reshape, ops.reshape_as, ops.view, ops.view_as
     flatten, ravel, unflatten = ops.flatten, ops.ravel, ops.unflatten
     squeeze, unsqueeze = ops.squeeze, ops.unsqueeze
-    permute, transpose, swapaxes, swapdims, t = (
-        ops.permute,
-        ops.transpose,
-        ops.transpose,
-        ops.transpose,
-        ops.t,
-    )
+    permute, transpose, swapaxes = ops.permute, ops.transpose, ops.transpose
+    swapdims, t = ops.transpose, ops.t
     movedim, moveaxis, diagonal = ops.movedim, ops.movedim, ops.diagonal
     expand, expand_as, broadcast_to = ops.expand, ops.expand_as, ops.broadcast_to
     select, narrow, split, chunk, unbind = ops.select, ops.narrow, ops.split, ops.chunk, ops.unbind
-    repeat, tile, repeat_interleave, flip, roll = (
-        ops.repeat,
-        ops.tile,
-        ops.repeat_interleave,
-        ops.flip,
-        ops.roll,
-    )
+    repeat, tile, repeat_interleave = ops.repeat, ops.tile, ops.repeat_interleave
+    flip, roll = ops.flip, ops.roll
     contiguous = ops.contiguous
 
     # ── elements by place ──
     __getitem__, __setitem__ = ops.getitem, ops.setitem
-    gather, scatter, scatter_add, take_along_dim = (
-        ops.gather,
-        ops.scatter,
-        ops.scatter_add,
-        ops.take_along_dim,
-    )
+    gather, scatter = ops.gather, ops.scatter
+    scatter_add, take_along_dim = ops.scatter_add, ops.take_along_dim
     index_select, index_put = ops.index_select, ops.index_put
     masked_fill, masked_select, nonzero = ops.masked_fill, ops.masked_select, ops.nonzero
-    sort, argsort, topk, unique, bincount = (
-        ops.sort,
-        ops.argsort,
-        ops.topk,
-        ops.unique,
-        ops.bincount,
-    )
+    sort, argsort, topk = ops.sort, ops.argsort, ops.topk
+    unique, bincount = ops.unique, ops.bincount
 
     # ── linear algebra ──
     mm, bmm, mv, dot, outer, addmm = ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer, ops.addmm
@@ -207,36 +163,16 @@ class Tensor(Variable):
     floor_divide_, remainder_, fmod_ = ops.floor_divide_, ops.remainder_, ops.fmod_
     copy_, fill_, zero_ = ops.copy_, ops.fill_, ops.zero_
     clamp_, clip_, clamp_min_, clamp_max_ = ops.clamp_, ops.clamp_, ops.clamp_min_, ops.clamp_max_
-    abs_, neg_, exp_, log_, sqrt_, rsqrt_ = (
-        ops.abs_,
-        ops.neg_,
-        ops.exp_,
-        ops.log_,
-        ops.sqrt_,
-        ops.rsqrt_,
-    )
-    square_, reciprocal_, sin_, cos_, tan_ = (
-        ops.square_,
-        ops.reciprocal_,
-        ops.sin_,
-        ops.cos_,
-        ops.tan_,
-    )
+    abs_, neg_, exp_ = ops.abs_, ops.neg_, ops.exp_
+    log_, sqrt_, rsqrt_ = ops.log_, ops.sqrt_, ops.rsqrt_
+    square_, reciprocal_, sin_ = ops.square_, ops.reciprocal_, ops.sin_
+    cos_, tan_ = ops.cos_, ops.tan_
     tanh_, sigmoid_, relu_, erf_, sign_ = ops.tanh_, ops.sigmoid_, ops.relu_, ops.erf_, ops.sign_
     floor_, ceil_, round_, trunc_, frac_ = ops.floor_, ops.ceil_, ops.round_, ops.trunc_, ops.frac_
-    masked_fill_, scatter_, scatter_add_, index_put_ = (
-        ops.masked_fill_,
-        ops.scatter_,
-        ops.scatter_add_,
-        ops.index_put_,
-    )
-    uniform_, normal_, bernoulli_, random_, exponential_ = (
-        ops.uniform_,
-        ops.normal_,
-        ops.bernoulli_,
-        ops.random_,
-        ops.exponential_,
-    )
+    masked_fill_, scatter_ = ops.masked_fill_, ops.scatter_
+    scatter_add_, index_put_ = ops.scatter_add_, ops.index_put_
+    uniform_, normal_, bernoulli_ = ops.uniform_, ops.normal_, ops.bernoulli_
+    random_, exponential_ = ops.random_, ops.exponential_
 
     # ── description ──
     @property

@@ -59,11 +59,14 @@ def run(
             g, _ = pending.pop(node)
             if node.hooks:
                 g = _hooked(node.hooks, g)
+            needs = node.needs
             if leading is not None:
                 found[node] = g
                 if node not in leading:
                     continue
+                node.needs = [e in leading or e in goals for e in node.edges]  # type: ignore[operator]
             grads = node.backward(g)
+            node.needs = needs
             if node.after:
                 grads = _after(node, grads, g)
             for edge, gx in zip(node.edges, grads, strict=False):
@@ -150,7 +153,7 @@ def _accumulate(leaf: Variable, g: Any, ours: bool) -> None:
             g, kind = _array(g), leaf.array.dtype
             own = ours and g.base is None and g.dtype == kind
             leaf.grad = leaf.wrap(g if own else g.astype(kind, order="C"))
-        elif old.edge is None:
+        elif old.node is None and not old.leaf:
             old.array += g
             old.bump()
         else:

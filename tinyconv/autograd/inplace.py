@@ -153,29 +153,30 @@ def check_history(x: Variable) -> None:
 
 def _overlap(a: Array, b: Array) -> bool:
     """Two arrays without gaps share some, but not all, of their memory in the same order."""
-    xp = XP[type(a)]
-    if not (type(a) is type(b) and xp.may_share_memory(a, b) and _dense(a) and _dense(b)):
+    if type(a) is not type(b) or not XP[type(a)].may_share_memory(a, b):
         return False
-    return not (_steps(a) == _steps(b) and _address(a) == _address(b))
+    steps_a, steps_b = _steps(a), _steps(b)
+    if not (_dense(steps_a, a.itemsize) and _dense(steps_b, b.itemsize)):
+        return False
+    return steps_a != steps_b or _address(a) != _address(b)
 
 
 def _steps(a: Array) -> list[tuple[int, int]]:
-    """How an array walks through memory; dimensions of size one are no step."""
-    return [(n, s) for n, s in zip(a.shape, a.strides, strict=True) if n != 1]
+    """Stride and size of each dimension that has more than one element."""
+    return [(step, n) for step, n in zip(a.strides, a.shape, strict=True) if n != 1]
+
+
+def _dense(steps: list[tuple[int, int]], size: int) -> bool:
+    for step, n in sorted(steps):
+        if step != size:
+            return False
+        size *= n
+    return True
 
 
 def _address(a: Array) -> int:
     about = getattr(a, "__array_interface__", None) or a.__cuda_array_interface__
     return int(about["data"][0])
-
-
-def _dense(a: Array) -> bool:
-    size = a.itemsize
-    for step, n in sorted(zip(a.strides, a.shape, strict=True)):
-        if n != 1 and step != size:
-            return False
-        size *= n
-    return True
 
 
 def _check_result(a: Array, b: Array) -> None:

@@ -317,6 +317,29 @@ class Select(Function):
         return None, gx, unbroadcast(select(c, 0, g), sy) if self.needs[2] else None
 
 
+@op
+class Keep(Function):
+    """``x`` where the condition holds, 0 elsewhere."""
+
+    def forward(self, c: Array, x: Array) -> Array:
+        self.source = x.shape
+        self.save(c)
+        if self.xp is NUMPY and x.size > 1000:
+            y = x * c  # ten times as fast as where(), but NaN where x is infinite and dropped
+            total = y.sum()
+            if total == total:
+                return y
+        return self.xp.where(c, x, 0)
+
+    def backward(self, g: Any) -> Any:
+        (c,) = self.saved
+        return None, unbroadcast(select(c, g, 0), self.source)
+
+
 def select(condition: Any, x: Any, y: Any) -> Any:
     """``where`` of derivatives: operands of one dtype, or Python numbers."""
+    if type(y) is int and y == 0:
+        return Keep()(condition, x)
+    if type(x) is int and x == 0:
+        return Keep()(~condition, y)
     return Select()(condition, x, y)

@@ -173,26 +173,21 @@ def mean(
 
 @op
 class Cumsum(Function):
+    """Running sums; their transpose runs from the end."""
+
     dim: int
+    from_end: bool = False
 
     def forward(self, x: Array) -> Array:
-        return self.xp.cumsum(x, self.dim, x.dtype) if x.ndim else x.copy()
+        if not x.ndim:
+            return x.copy()
+        xp, flip = self.xp, self.xp.flip
+        if self.from_end:
+            return xp.ascontiguousarray(flip(xp.cumsum(flip(x, self.dim), self.dim, x.dtype), self.dim))
+        return xp.cumsum(x, self.dim, x.dtype)
 
     def backward(self, g: Any) -> Any:
-        from_end = _Reverse(self.dim)
-        return (from_end.again()(Cumsum(self.dim)(from_end(g))),)
-
-
-@op
-class _Reverse(Function):
-    name = "FlipBackward0"
-    dim: int
-
-    def forward(self, x: Array) -> Array:
-        return self.xp.flip(x, self.dim).copy() if x.ndim else x.copy()
-
-    def backward(self, g: Any) -> Any:
-        return (_Reverse(self.dim)(g),)
+        return (Cumsum(self.dim, not self.from_end)(g),)
 
 
 def cumsum(

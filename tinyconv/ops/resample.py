@@ -93,12 +93,13 @@ def _antialiased(mode: str, n: int, out: int, scale: float, align_corners: bool)
 
 
 def _nearest(n: int, out: int, factor: float | None, exact: bool) -> Array:
-    """Old places of the new elements, rounded as PyTorch does: in float32."""
+    """Old places of the new elements, rounded where PyTorch rounds: the step and the place to float32."""
+    rows = NUMPY.arange(out)
     if not exact and out in (n, 2 * n):
-        return NUMPY.arange(out) * n // out
-    scale = NUMPY.float32(n / out if factor is None else 1 / factor)
-    rows = NUMPY.arange(out, dtype="float32") + NUMPY.float32(0.5 * exact)
-    return NUMPY.minimum(NUMPY.floor(rows * scale).astype(int), n - 1)
+        return rows * n // out
+    step = NUMPY.float32(n / out if factor is None else 1 / factor)
+    at = (rows + 0.5) * NUMPY.float64(step) if exact else rows.astype("float32") * step
+    return NUMPY.minimum(NUMPY.floor(at.astype("float32")).astype(int), n - 1)
 
 
 # ── interpolate ───────────────────────────────────────────────────────────────────────────────
