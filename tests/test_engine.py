@@ -470,7 +470,9 @@ def test_grad_computes_nothing_that_is_not_asked_for(monkeypatch):
     for name in ("ConvInput", "ConvWeight"):
         plain = getattr(conv, name).forward
         monkeypatch.setattr(
-            getattr(conv, name), "forward", lambda self, *a, name=name, plain=plain: made.append(name) or plain(self, *a)
+            getattr(conv, name),
+            "forward",
+            lambda self, *a, name=name, plain=plain: made.append(name) or plain(self, *a),
         )
     x, w = tc.randn(1, 2, 5, 5, requires_grad=True), tc.randn(3, 2, 3, 3, requires_grad=True)
     y = tc.nn.functional.conv2d(x, w).sum()

@@ -323,6 +323,18 @@ def test_modes_are_per_thread(lib):
     assert seen == [True]
 
 
+@BOTH
+def test_backward_leaves_the_modes(lib):
+    x = leaf(lib, 1.0)
+    y = (x * x).sum()
+    with lib.no_grad():
+        y.backward(retain_graph=True)
+        assert not lib.is_grad_enabled()
+    (g,) = lib.autograd.grad(y, x, create_graph=True)
+    assert lib.is_grad_enabled()
+    assert g.requires_grad
+
+
 def test_a_backward_that_fails_leaves_the_modes():
     x = leaf(tc, 1.0)
     y = x * 2

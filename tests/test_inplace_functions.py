@@ -45,6 +45,18 @@ def multiplied_by_doubles(lib):
 
 
 @story
+def gradients_keep_the_type_of_their_tensor(lib):
+    kinds = []
+    v = lib.ones(3, dtype=lib.float64, requires_grad=True)
+    doubled = v * 2
+    doubled.register_hook(lambda g: kinds.append(g.dtype == lib.float64))
+    y = lib.ones(3)
+    y.mul_(doubled)
+    y.register_hook(lambda g: kinds.append(g.dtype == lib.float32))
+    return [*ends(y, lib, v), kinds]
+
+
+@story
 def copied_does_not_fit(lib):
     lib.ones(2, 3).copy_(lib.ones(2))
 

@@ -112,6 +112,17 @@ def a_view_sees_the_base_written(lib):
 
 
 @story
+def a_view_first_asked_where_nothing_is_recorded(lib):
+    x = leaf(lib, 4)
+    y = x * 1
+    v = y[1:]
+    y.mul_(x)
+    with lib.no_grad():
+        aside = v * 2
+    return [aside, v.is_leaf, *ends(v, lib, x)]
+
+
+@story
 def a_view_saved_before_the_base_is_written(lib):
     x = leaf(lib, 4)
     y = x * 1

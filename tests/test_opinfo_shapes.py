@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import opinfo
 import pytest
+import torch
 from opinfo import Op
+
+import tinyconv as tc
 
 VIEWS = """reshape reshape_as view view_as flatten ravel unflatten squeeze squeeze-multiple unsqueeze permute transpose t T
 mT movedim expand expand_as broadcast_to select narrow split split-list_args chunk unbind diagonal contiguous"""
@@ -36,6 +39,15 @@ def test_samples(op, dtype):
     if not opinfo.supports(op, dtype):
         pytest.skip("torch does not take this dtype")
     opinfo.check_samples(op, dtype)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_equals_keep_their_order(descending):
+    data = [2.0, 1.0, 2.0, float("nan"), 1.0, float("nan"), float("inf"), 2.0]
+    ours = tc.tensor(data).sort(descending=descending, stable=True)
+    theirs = torch.tensor(data).sort(descending=descending, stable=True)
+    assert ours.indices.tolist() == theirs.indices.tolist()
+    assert repr(ours) == repr(theirs).replace("torch.", "tinyconv.")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "bool"])

@@ -90,7 +90,7 @@ ASK = {
     "format of an element": lambda lib: f"{leaf(lib)[0]:.2f}",
     "format of many": lambda lib: f"{matrix(lib):.2f}",
     "format of a parameter": lambda lib: f"{lib.nn.Parameter(lib.tensor(1.0)):.2f}",
-    "percent": lambda lib: "%d %.1f" % (lib.tensor(3), lib.tensor(2.5)),
+    "percent": lambda lib: "%d %.1f" % (lib.tensor(3), lib.tensor(2.5)),  # noqa: UP031  # what is asked
     # operators
     "comparison with None": lambda lib: [matrix(lib) == None, matrix(lib) != None],  # noqa: E711  # what is asked
     "comparison with others": lambda lib: [matrix(lib) == "a", matrix(lib) != [1, 2]],

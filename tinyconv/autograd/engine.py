@@ -40,7 +40,7 @@ def run(
     queue: list[tuple[int, Function]] = []
 
     def arrive(edge: Edge, g: Any, ours: bool) -> None:
-        if leading is not None and edge not in leading and edge not in goals:  # type: ignore[operator]  # both or none
+        if leading is not None and goals is not None and edge not in leading and edge not in goals:
             return
         if edge in pending:
             g, ours = pending[edge][0] + g, True
@@ -60,11 +60,12 @@ def run(
             if node.hooks:
                 g = _hooked(node.hooks, g)
             needs = node.needs
-            if leading is not None:
-                found[node] = g
+            if leading is not None and goals is not None:
+                if node in goals:
+                    found[node] = g
                 if node not in leading:
                     continue
-                node.needs = [e in leading or e in goals for e in node.edges]  # type: ignore[operator]
+                node.needs = [e in leading or e in goals for e in node.edges]
             grads = node.backward(g)
             node.needs = needs
             if node.after:

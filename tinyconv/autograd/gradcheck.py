@@ -48,9 +48,6 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    check_undefined_grad: bool = True,
-    **_: Any,
 ) -> bool:
     """Check the gradients of ``func`` against central differences.
 
@@ -128,7 +125,6 @@ def gradgradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
-    **_: Any,
 ) -> bool:
     """Check the second gradients of ``func``: the gradients of its gradients, by finite differences.
 

@@ -3,6 +3,7 @@
 from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from ._numpy import hush, restore
 from .kernel import Kernel, jit_enabled, prange
+from .parallel import share
 
 __all__ = [
     "XP",
@@ -16,4 +17,5 @@ __all__ = [
     "hush",
     "prange",
     "restore",
+    "share",
 ]

@@ -73,9 +73,15 @@ class Kernel:
             self.definition(xp, *args)
             return
         if self._run is None:
-            if jit_enabled():
-                self._run = _compile(self.loop, self._options)
-            else:
-                self._run = lambda *a: self.definition(xp, *a)
-        with _one_at_a_time:  # Note [Threads of the loops]
+            with _one_at_a_time:
+                self._run = self._run or self._choose(xp)
+        if self._options.get("parallel", True):
+            with _one_at_a_time:  # Note [Threads of the loops]
+                self._run(*args)
+        else:
             self._run(*args)
+
+    def _choose(self, xp: Any) -> Callable[..., None]:
+        if jit_enabled():
+            return _compile(self.loop, self._options)
+        return lambda *args: self.definition(xp, *args)

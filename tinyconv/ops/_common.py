@@ -163,22 +163,28 @@ ANYTHING = Takes("the operation", input=True)
 
 
 def operands(x: Any, y: Any, takes: Takes = ANYTHING) -> tuple[Any, Any]:
-    """Bring two operands to the dtype of their result. Plain arrays (a backward pass) stay as they are."""
+    """Bring two operands to the dtype of their result.
+
+    Plain arrays (a backward pass) stay as they are, and so do Python numbers where NumPy, too, lets
+    them take the dtype of the array they meet.
+    """
     if isinstance(x, Variable):
         if isinstance(y, Variable):
             if x.array.dtype is y.array.dtype:
                 return x, y
-        elif type(y) in _PLAIN and takes.other and x.array.dtype.kind == "f":
-            return x, y  # NumPy, too, lets a Python number take the dtype of the array
+        elif takes.other and type(y) in _WEAK:
+            kind = x.array.dtype.kind
+            if kind == "f" or (kind != "b" and type(y) is int and 0 <= y < 128):
+                return x, y
     elif isinstance(y, Variable):
-        if type(x) in _PLAIN and takes.input and y.array.dtype.kind == "f":
+        if takes.input and type(x) in _WEAK and y.array.dtype.kind == "f":
             return x, y
     elif type(x) in XP or type(y) in XP:
         return x, y
     return _promoted(x, y, takes)
 
 
-_PLAIN = (float, int)  # bool is an int to Python, but not to tensors
+_WEAK = (float, int)  # bool is an int to Python, but not to tensors
 
 
 def _promoted(x: Any, y: Any, takes: Takes) -> tuple[Any, Any]:

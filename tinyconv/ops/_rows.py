@@ -85,7 +85,7 @@ def unary(
         "keeps": _kept(derivative),
         "function": name,
     }
-    cls = _declare(name, Unary, body, torch)
+    cls = _declare(name, Unary, body, torch, derivative.__module__)
 
     if integers:
 
@@ -96,7 +96,7 @@ def unary(
         def function(input: Any) -> Any:
             return cls()(floating(input))
 
-    return _present(function, name, _DOC, doc, at=at)
+    return _present(function, cls, name, _DOC, doc, at=at)
 
 
 # ── two operands ──────────────────────────────────────────────────────────────────────────────
@@ -120,7 +120,7 @@ class Binary(Function):
             raise
         want_x, want_y = self.needs
         if want_x or want_y:
-            self.shapes = shape_of(x), shape_of(y)
+            self.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
             if self.with_number and isinstance(y, (int, float)):
                 self.name = self.with_number
             names = (self.x_keeps if want_x else ()) + (self.y_keeps if want_y else ())
@@ -189,7 +189,7 @@ def binary(
         "y_keeps": _kept(by_y),
         "with_number": f"{torch[:-1]}0" if torch.endswith("1") else "",
     }
-    cls = _declare(name, Binary, body, torch)
+    cls = _declare(name, Binary, body, torch, by_x.__module__)
     takes = Takes(name, "x" in numbers, "y" in numbers, numbers.strip("x y"))
 
     if integers:
@@ -205,7 +205,7 @@ def binary(
                 return cls()(x, y)
             return cls()(*(floating(v) if hasattr(v, "dtype") else v for v in (x, y)))
 
-    return _present(function, name, _BINARY_DOC, doc)
+    return _present(function, cls, name, _BINARY_DOC, doc)
 
 
 # ── in place ──────────────────────────────────────────────────────────────────────────────────
@@ -231,16 +231,18 @@ def _kept(derivative: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(p for p in inspect.signature(derivative).parameters if p != "g")
 
 
-def _declare(name: str, base: type, body: dict[str, Any], torch: str) -> Any:
+def _declare(name: str, base: type, body: dict[str, Any], torch: str, module: str) -> Any:
+    """The op of a row; ``module`` is that of the table."""
     if torch:
         body["name"] = torch
-    return op(type(name.title().replace("_", ""), (base,), {**body, "__module__": __name__}))
+    return op(type(name.title().replace("_", ""), (base,), {**body, "__module__": module}))
 
 
-def _present(function: Any, name: str, template: str, doc: str, **settings: str) -> Any:
+def _present(function: Any, cls: type, name: str, template: str, doc: str, **settings: str) -> Any:
+    """Give the function of a row its name and documentation."""
     function.__name__ = function.__qualname__ = name
-    function.__module__ = "tinyconv.ops.elementwise"
-    first, _, formula = doc.partition(" | ")
+    function.__module__ = cls.__module__
     if doc:
+        first, _, formula = doc.partition(" | ")
         function.__doc__ = template.format(first=first, formula=formula, name=name, **settings)
     return function

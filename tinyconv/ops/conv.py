@@ -12,13 +12,13 @@ columns that stay in cache, and leave the arithmetic to one matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel, prange
+from ..backend import Array, Kernel, share
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..shapes import Ints, Shape, conv_size, conv_transpose_size, expand_ints
 from ._common import dtype_of, ndim_of, shape_of
@@ -41,11 +41,11 @@ def unfold_windows(xp, x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
         taps[:, a, b] = padded[:, :, y : y + sh * (oh - 1) + 1 : sh, z : z + sw * (ow - 1) + 1 : sw]
 
 
-@unfold_windows.cpu
+@unfold_windows.cpu(parallel=False)
 def _unfold_loop(x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     n, c, h, w = x.shape
     flat_x, flat_columns = x.reshape(x.size), columns.reshape(columns.size)
-    for plane in prange(c * n):
+    for plane in range(c * n):
         channel, i = plane // n, plane % n
         for a in range(kh):
             for b in range(kw):
@@ -85,11 +85,11 @@ def fold_windows(xp, columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     x[...] = padded[:, :, ph : ph + h, pw : pw + w].swapaxes(0, 1)
 
 
-@fold_windows.cpu
+@fold_windows.cpu(parallel=False)
 def _fold_loop(columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     n, c, h, w = x.shape
     flat_x, flat_columns = x.reshape(x.size), columns.reshape(columns.size)
-    for plane in prange(c * n):
+    for plane in range(c * n):
         channel, i = plane // n, plane % n
         x[i, channel] = 0
         for a in range(kh):
@@ -129,31 +129,39 @@ class Correlation(Function):
     dilation: Ints
     groups: int
 
-    def prepare(self, x: Shape, k: Shape, out: Shape, like: Array) -> Iterator[tuple[slice, Array]]:
-        """Yield chunks of the batch, each with memory for its columns (c kh kw, m, oh ow).
-
-        One spatial dimension becomes two, the first of size one.
-        """
+    def prepare(self, x: Shape, k: Shape, out: Shape) -> None:
+        """Settle sizes; one spatial dimension becomes two, the first of size one."""
         flat, zero = (1,) * (2 - len(k)), (0,) * (2 - len(k))
         self.window = (
             *flat, *out, *flat, *k, *flat, *self.stride, *zero, *self.padding, *flat, *self.dilation
         )  # fmt: skip
-        (n, c), length = x[:2], prod(out)
-        self.planes = (n, c, *flat, *x[2:])  # n, c, h, w
-        rows = c * prod(k)
-        step = max(1, min(n, _CHUNK // max(1, rows * length * like.itemsize)))
-        memory = self.xp.empty(rows * step * length, like.dtype)
-        for start in range(0, n, step):
-            m = min(step, n - start)
-            yield slice(start, start + m), memory[: rows * m * length].reshape(rows, m, length)
+        self.planes = (x[1], *flat, *x[2:])  # c, h, w
+        self.rows, self.length = x[1] * prod(k), prod(out)
+
+    def share(self, n: int, work: Callable[[int, int], Any]) -> list[Any]:
+        """Run ``work`` on parts of the batch, on several threads; a GPU takes it whole."""
+        return share(n, work) if self.xp.__name__ == "numpy" else [work(0, n)]
+
+    def chunks(self, start: int, stop: int, like: Array) -> Iterator[tuple[slice, Array]]:
+        """Chunks of a part of the batch, each with memory for its columns (c kh kw, m, oh ow)."""
+        size = self.rows * self.length
+        step = max(1, min(stop - start, _CHUNK // max(1, size * like.itemsize)))
+        memory = self.xp.empty(size * step, like.dtype)
+        for at in range(start, stop, step):
+            m = min(step, stop - at)
+            yield slice(at, at + m), memory[: size * m].reshape(self.rows, m, self.length)
+
+    def unfold(self, x: Array, columns: Array) -> None:
+        unfold_windows(self.xp.ascontiguousarray(x).reshape(len(x), *self.planes), columns, *self.window)
 
     def by_group(self, a: Array) -> Array:
         """(rows, m, l) as matrices (groups, rows/groups, m l)."""
         return a.reshape(self.groups, len(a) // self.groups, a.shape[1] * a.shape[2])
 
-    def channels_first(self, gy: Array, part: slice) -> Array:
-        """Some images of (n, f, oh, ow) as matrices (groups, f/groups, m oh ow)."""
-        return self.by_group(self.xp.ascontiguousarray(gy[part].swapaxes(0, 1)).reshape(gy.shape[1], -1, prod(gy.shape[2:])))
+    def channels_first(self, gy: Array) -> Array:
+        """Images (m, f, oh, ow) as matrices (groups, f/groups, m oh ow)."""
+        f = gy.shape[1]
+        return self.by_group(self.xp.ascontiguousarray(gy.swapaxes(0, 1)).reshape(f, len(gy), self.length))
 
 
 @op
@@ -166,18 +174,23 @@ class Conv(Correlation):
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
         n, (f, _, *k), g = len(x), w.shape, self.groups
         out = tuple(map(conv_size, x.shape[2:], k, self.stride, self.padding, self.dilation))
+        self.prepare(x.shape, tuple(k), out)
         self.sizes = x.shape, w.shape
         self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = self.xp.empty((n, f, prod(out)), x.dtype)
+        y = self.xp.empty((n, f, self.length), x.dtype)
         filters = w.reshape(g, f // g, -1)  # (g, f/g, c/g kh kw)
-        for part, columns in self.prepare(x.shape, tuple(k), out, x):
-            unfold_windows(self.xp.ascontiguousarray(x[part]).reshape(-1, *self.planes[1:]), columns, *self.window)
-            chunk = filters @ self.by_group(columns)  # (g, f/g, K) @ (g, K, m oh ow)
-            chunk = chunk.reshape(f, -1, prod(out)).swapaxes(0, 1)
-            if b is None:
-                y[part] = chunk
-            else:
-                self.xp.add(chunk, b[:, None], out=y[part])
+
+        def work(start: int, stop: int) -> None:
+            for part, columns in self.chunks(start, stop, x):
+                self.unfold(x[part], columns)
+                chunk = filters @ self.by_group(columns)  # (g, f/g, K) @ (g, K, m oh ow)
+                chunk = chunk.reshape(f, -1, self.length).swapaxes(0, 1)
+                if b is None:
+                    y[part] = chunk
+                else:
+                    self.xp.add(chunk, b[:, None], out=y[part])
+
+        self.share(n, work)
         return y.reshape(n, f, *out)
 
     def backward(self, gy: Any) -> Any:
@@ -206,11 +219,16 @@ class ConvInput(Correlation):
         shape = (n, cg * g, *self.spatial)
         self.save(gy if self.needs[1] else None, w if self.needs[0] else None)
         self.kernel = tuple(k)
+        self.prepare(shape, self.kernel, tuple(out))
         filters = w.reshape(g, f // g, -1).swapaxes(1, 2)  # (g, c/g kh kw, f/g)
         gx = self.xp.empty(shape, gy.dtype)
-        for part, columns in self.prepare(shape, self.kernel, tuple(out), gy):
-            self.xp.matmul(filters, self.channels_first(gy, part), out=self.by_group(columns))
-            fold_windows(columns, gx[part].reshape(-1, *self.planes[1:]), *self.window)
+
+        def work(start: int, stop: int) -> None:
+            for part, columns in self.chunks(start, stop, gy):
+                self.xp.matmul(filters, self.channels_first(gy[part]), out=self.by_group(columns))
+                fold_windows(columns, gx[part].reshape(-1, *self.planes), *self.window)
+
+        self.share(n, work)
         return gx
 
     def backward(self, g: Any) -> Any:
@@ -229,14 +247,22 @@ class ConvWeight(Correlation):
     kernel: Ints
 
     def forward(self, x: Array, gy: Array) -> Array:
-        c, (_, f, *out), g = x.shape[1], gy.shape, self.groups
+        (n, c), (_, f, *out), g = x.shape[:2], gy.shape, self.groups
         self.save(x if self.needs[1] else None, gy if self.needs[0] else None)
         self.spatial = x.shape[2:]
-        gw = self.xp.zeros((g, f // g, c // g * prod(self.kernel)), x.dtype)
-        for part, columns in self.prepare(x.shape, self.kernel, tuple(out), x):
-            unfold_windows(self.xp.ascontiguousarray(x[part]).reshape(-1, *self.planes[1:]), columns, *self.window)
-            gw += self.channels_first(gy, part) @ self.by_group(columns).swapaxes(1, 2)  # (g, f/g, m oh ow) @ (g, m oh ow, K)
-        return gw.reshape(f, c // g, *self.kernel)
+        self.prepare(x.shape, self.kernel, tuple(out))
+
+        def work(start: int, stop: int) -> Array:
+            gw = self.xp.zeros((g, f // g, self.rows // g), x.dtype)
+            for part, columns in self.chunks(start, stop, x):
+                self.unfold(x[part], columns)
+                gw += self.channels_first(gy[part]) @ self.by_group(columns).swapaxes(1, 2)  # (g, f/g, L) @ (g, L, K)
+            return gw
+
+        first, *others = self.share(n, work)
+        for gw in others:  # in the order of the batch: the sum is the same every time
+            first += gw
+        return first.reshape(f, c // g, *self.kernel)
 
     def backward(self, g: Any) -> Any:
         x, gy = self.saved

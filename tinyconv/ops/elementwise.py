@@ -50,7 +50,7 @@ def _absolute(xp: Any, x: Array) -> Array:
 def _signs(xp: Any, x: Array) -> Array:
     if x.dtype.kind != "f":
         return x.copy() if x.dtype.kind == "b" else xp.sign(x)
-    return xp.where(x == x, xp.sign(x), 0)  # NaN has none
+    return ((x > 0).view("int8") - (x < 0).view("int8")).astype(x.dtype)  # NaN has none
 
 
 def _fraction(xp: Any, x: Array) -> Array:
@@ -185,13 +185,13 @@ ceil = unary("ceil", _rounding("ceil"), _flat, r"Round up. | y = \lceil x \rceil
 trunc = unary("trunc", _rounding("trunc"), _flat, r"Round towards zero. | y = \mathrm{sign}(x) \lfloor |x| \rfloor", integers=True)
 _rint = unary("round", _rounding("rint", "round"), _flat, "", integers=True)
 frac = unary("frac", _fraction, lambda g: g, r"Fractional part. | y = x - \mathrm{trunc}(x)", integers=True)
-relu = unary("relu", _rectified, lambda g, y: select(y <= 0, 0, g), r"Rectified linear unit. | y = \max(x, 0)", integers=True)
+relu = unary("relu", _rectified, gate, r"Rectified linear unit. | y = \max(x, 0)", integers=True)
 
 mul = binary("mul", lambda xp, x, y: x * y, lambda g, y: g * y, lambda g, x: g * x, "Multiply. | z = x y", numbers="x * y")
 true_divide = binary("true_divide", lambda xp, x, y: x / y, lambda g, y: g / y, lambda g, x, y: -g * (x / y / y), "Divide. | z = x / y", numbers="x / y", integers=False, torch="DivBackward0")
 _floor_divide = binary("floor_divide", _floored, _underivable, _underivable, "", numbers="x // y")
-_div_floor = binary("div", _floored, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
-_div_trunc = binary("div", _truncated, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
+_div_floor = binary("div_floor", _floored, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
+_div_trunc = binary("div_trunc", _truncated, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
 fmod = binary("fmod", _whole("fmod", "fmod"), lambda g: g, lambda g, x, y: -g * _div_trunc(x, y), r"Remainder with the sign of x. | z = x - y\, \mathrm{trunc}(x / y)", numbers="y", torch="FmodBackward1")
 remainder = binary("remainder", _whole("remainder", "remainder"), lambda g: g, lambda g, x, y: -g * _div_floor(x, y), r"Remainder with the sign of y. | z = x - y \lfloor x / y \rfloor", numbers="x % y", torch="RemainderBackward1")
 maximum = binary("maximum", "maximum", lambda g, x, y: _winner(g, x, y, x < y), lambda g, x, y: _winner(g, x, y, y < x), r"The larger; NaN wins; equals share the gradient. | z = \max(x, y)")
@@ -383,7 +383,7 @@ def floor_divide(input: Any, other: Any) -> Any:
 
 
 @op
-class Round(Unary):
+class RoundDecimals(Unary):
     """To a number of decimals; the row of ``rint`` is without."""
 
     name = "RoundBackward1"
@@ -413,7 +413,7 @@ def round(input: Any, *, decimals: int | None = None) -> Any:
     >>> tc.tensor([123.456]).round(decimals=1)
     tensor([123.5000])
     """
-    return _rint(input) if decimals is None else Round(decimals)(input)
+    return _rint(input) if decimals is None else RoundDecimals(decimals)(input)
 
 
 @op

@@ -53,12 +53,14 @@ class Pow(Binary):
 
     @staticmethod
     def value(xp: Any, x: Any, y: Any) -> Array:
-        if isinstance(y, (int, float)) and (x.dtype.kind == "f" or y in (0, 1)):
-            return Pow.cheap.get(y, lambda xp, x: xp.power(x, y))(xp, x)
-        a, b = xp.asarray(x), xp.asarray(y)
-        return (
-            xp.power(x, y) if "f" in (a.dtype.kind, b.dtype.kind) else _power_of_integers(xp, a, b)
-        )
+        if isinstance(y, (int, float)):
+            if y in Pow.cheap and (x.dtype.kind == "f" or y in (0, 1)):
+                return Pow.cheap[y](xp, x)
+            if x.dtype.kind != "f":
+                y = x.dtype.type(y)
+        if xp.asarray(x).dtype.kind == "f" or xp.asarray(y).dtype.kind == "f":
+            return xp.power(x, y)
+        return _power_of_integers(xp, xp.asarray(x), xp.asarray(y))
 
     @staticmethod
     def by_x(g: Any, x: Any, y: Any) -> Any:

@@ -92,14 +92,17 @@ def _antialiased(mode: str, n: int, out: int, scale: float, align_corners: bool)
     return m / m.sum(1, keepdims=True)
 
 
-def _nearest(n: int, out: int, factor: float | None, exact: bool) -> Array:
-    """Old places of the new elements, rounded where PyTorch rounds: the step and the place to float32."""
-    rows = NUMPY.arange(out)
-    if not exact and out in (n, 2 * n):
-        return rows * n // out
-    step = NUMPY.float32(n / out if factor is None else 1 / factor)
-    at = (rows + 0.5) * NUMPY.float64(step) if exact else rows.astype("float32") * step
-    return NUMPY.minimum(NUMPY.floor(at.astype("float32")).astype(int), n - 1)
+def _nearest(n: int, out: int, factor: float | None, exact: bool, dims: int) -> Array:
+    """Old places of the new elements, in float32 as in PyTorch.
+
+    PyTorch's loops for one, two and three dimensions differ: that for two forgets the factor if the new
+    size is the old one or twice that. (Where ``exact`` falls on the border of two elements they differ
+    too; there this is the loop for two.)
+    """
+    if factor is None or (dims == 2 and not exact and out in (n, 2 * n)):
+        factor = out / n
+    at = (NUMPY.arange(out) + 0.5 * exact).astype("float32") * NUMPY.float32(1 / factor)
+    return NUMPY.minimum(NUMPY.floor(at).astype(int), n - 1)
 
 
 # ── interpolate ───────────────────────────────────────────────────────────────────────────────
@@ -165,7 +168,7 @@ def interpolate(
     x, kind = input, _SMOOTH.get(mode, (mode,))[0]
     for axis, (n, m, factor) in enumerate(zip(spatial, out, factors, strict=True), 2):
         if mode.startswith("nearest"):
-            places = _nearest(n, m, factor, mode == "nearest-exact")
+            places = _nearest(n, m, factor, mode == "nearest-exact", len(spatial))
             x = Take(axis, XP[type(input.array)].asarray(places))(x)
             continue
         scale = n / m if factor is None else 1 / factor

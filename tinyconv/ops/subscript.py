@@ -179,7 +179,7 @@ def _trivial(view: tuple[Any, ...]) -> bool:
 
 @op
 class Index(Function):
-    """Pick elements: a copy. ``places`` are slices and checked arrays of integers; if ``distinct``, none occurs twice."""
+    """Pick elements: a copy. ``places`` are slices and arrays of integers that lie inside; if ``distinct``, none occurs twice."""
 
     places: tuple[Any, ...]
     distinct: bool
@@ -242,7 +242,7 @@ class IndexPut(Function):
 
 
 def _places(shape: Shape, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
-    """Masks as the indices of what is true, and indices counted from the front; whether none can occur twice."""
+    """Checked indices, with masks as the indices of what is true; and whether none can occur twice."""
     places: list[Any] = []
     for pick in picks:
         at = len(places)
@@ -252,7 +252,8 @@ def _places(shape: Shape, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
             _check_mask(shape, pick.shape, at)
             places += pick.nonzero()
         else:
-            places.append(_from_front(pick, at, shape[at]))
+            _check_bounds(pick, at, shape[at])
+            places.append(pick)
     arrays = [p for p in places if not isinstance(p, slice)]
     together: Shape = ()
     for a in arrays:
@@ -277,17 +278,16 @@ def _check_mask(shape: Shape, mask: Shape, at: int) -> None:
             )
 
 
-def _from_front(index: Array, dim: int, size: int) -> Array:
-    """Indices that may count from the end, counted from the front."""
+def _check_bounds(index: Array, dim: int, size: int) -> None:
     bad = (index < -size) | (index >= size)
-    if bad.any():
-        if size == 0:
-            raise RangeError("index is out of bounds for dimension with size 0")
-        raise RangeError(
-            f"index {int(index[bad][0])} is out of bounds for dimension {dim} with size {size}",
-            f"Indices must lie in [{-size}, {size}).",
-        )
-    return index + size * (index < 0)
+    if not bad.any():
+        return
+    if size == 0:
+        raise RangeError("index is out of bounds for dimension with size 0")
+    raise RangeError(
+        f"index {int(index[bad][0])} is out of bounds for dimension {dim} with size {size}",
+        f"Indices must lie in [{-size}, {size}).",
+    )
 
 
 # ── the functions ─────────────────────────────────────────────────────────────────────────────
