@@ -28,6 +28,7 @@ from ._common import (
 )
 from ._erf import erf_kernel, erfc_kernel, fill
 from ._rows import Binary, Unary, binary, named, twins, unary
+from .gate import gate
 
 # ── values that take more than an expression ──────────────────────────────────────────────────
 
