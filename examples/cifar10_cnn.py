@@ -25,7 +25,10 @@ from tinyconv.vision import transforms
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
     )
 
 
@@ -34,9 +37,15 @@ class CNN(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.features = nn.Sequential(block(3, width), block(width, 2 * width), block(2 * width, 4 * width))
+        self.features = nn.Sequential(
+            block(3, width), block(width, 2 * width), block(2 * width, 4 * width)
+        )
         self.classifier = nn.Sequential(
-            nn.Flatten(), nn.Linear(4 * width * 4 * 4, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)
+            nn.Flatten(),
+            nn.Linear(4 * width * 4 * 4, 128),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(128, 10),
         )
 
     def forward(self, x):
@@ -46,7 +55,9 @@ class CNN(nn.Module):
 def train_epoch(model, loader, criterion, optimizer, scheduler, label, steps=None):
     model.train()
     total = correct = seen = 0
-    bar = tqdm(loader, desc=label, total=min(len(loader), steps or len(loader)), unit="batch", leave=False)
+    bar = tqdm(
+        loader, desc=label, total=min(len(loader), steps or len(loader)), unit="batch", leave=False
+    )
     for step, (images, labels) in enumerate(bar):
         if step == steps:
             break
@@ -107,11 +118,30 @@ def main() -> None:
     dataset, which = cifar10(options)
     print(which)
     torch.manual_seed(options.seed)
-    normal = [transforms.ToTensor(), transforms.Normalize((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.262))]
-    moved = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()] if options.augment else []
-    train = dataset(options.data_root, train=True, download=options.download, transform=transforms.Compose(moved + normal))
-    test = dataset(options.data_root, train=False, download=options.download, transform=transforms.Compose(normal))
-    train_loader = DataLoader(train, options.batch_size, shuffle=True, num_workers=2 if options.augment else 0)
+    normal = [
+        transforms.ToTensor(),
+        transforms.Normalize((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.262)),
+    ]
+    moved = (
+        [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
+        if options.augment
+        else []
+    )
+    train = dataset(
+        options.data_root,
+        train=True,
+        download=options.download,
+        transform=transforms.Compose(moved + normal),
+    )
+    test = dataset(
+        options.data_root,
+        train=False,
+        download=options.download,
+        transform=transforms.Compose(normal),
+    )
+    train_loader = DataLoader(
+        train, options.batch_size, shuffle=True, num_workers=2 if options.augment else 0
+    )
     test_loader = DataLoader(test, 500)
 
     model = CNN(options.width)
@@ -128,24 +158,40 @@ def main() -> None:
         print(f"resumed after epoch {len(history)} from {options.resume}")
     batches = min(len(train_loader), options.steps or len(train_loader))
     scheduler = optim.lr_scheduler.OneCycleLR(
-        optimizer, options.lr, total_steps=options.epochs * batches + 1, last_epoch=len(history) * batches - 1
+        optimizer,
+        options.lr,
+        total_steps=options.epochs * batches + 1,
+        last_epoch=len(history) * batches - 1,
     )
 
     def save() -> None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": history,
+        }
         torch.save(state | {"random": torch.get_rng_state()}, checkpoint)
 
-    print(f"{len(train)} training and {len(test)} test images, {sum(p.numel() for p in model.parameters())} parameters")
+    print(
+        f"{len(train)} training and {len(test)} test images, {sum(p.numel() for p in model.parameters())} parameters"
+    )
 
     start = time.time()
     try:
         for epoch in range(len(history) + 1, options.epochs + 1):
             label = f"epoch {epoch}/{options.epochs}"
-            loss, accuracy = train_epoch(model, train_loader, criterion, optimizer, scheduler, label, options.steps)
+            loss, accuracy = train_epoch(
+                model, train_loader, criterion, optimizer, scheduler, label, options.steps
+            )
             test_loss, test_accuracy = evaluate(model, test_loader, criterion, options.steps)
             history.append(
-                {"train_loss": loss, "train_accuracy": accuracy, "test_loss": test_loss, "test_accuracy": test_accuracy}
+                {
+                    "train_loss": loss,
+                    "train_accuracy": accuracy,
+                    "test_loss": test_loss,
+                    "test_accuracy": test_accuracy,
+                }
             )
             print(
                 f"{label}  training: loss {loss:.4f}, accuracy {accuracy:.2%}  test: loss {test_loss:.4f}, "
@@ -158,7 +204,9 @@ def main() -> None:
         return
     print(f"checkpoint: {checkpoint}")
     if history:
-        save_figure(draw(history, which.split(",")[0].split(" from")[0]), options.out / "cifar10_cnn.png")
+        save_figure(
+            draw(history, which.split(",")[0].split(" from")[0]), options.out / "cifar10_cnn.png"
+        )
 
 
 if __name__ == "__main__":

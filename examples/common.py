@@ -10,17 +10,31 @@ from typing import Any
 from tinyconv.vision import datasets
 
 
-def arguments(description: str | None, epochs: int, batch_size: int, lr: float) -> argparse.ArgumentParser:
+def arguments(
+    description: str | None, epochs: int, batch_size: int, lr: float
+) -> argparse.ArgumentParser:
     """The options that every example takes."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data-root", default=os.environ.get("TINYCONV_DATA", "data"), help="folder of the datasets")
-    parser.add_argument("--download", action="store_true", help="fetch the dataset if it is not there")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--data-root",
+        default=os.environ.get("TINYCONV_DATA", "data"),
+        help="folder of the datasets",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the dataset if it is not there"
+    )
     parser.add_argument("--epochs", type=int, default=epochs)
-    parser.add_argument("--steps", type=int, default=None, help="stop every epoch after so many batches")
+    parser.add_argument(
+        "--steps", type=int, default=None, help="stop every epoch after so many batches"
+    )
     parser.add_argument("--batch-size", type=int, default=batch_size)
     parser.add_argument("--lr", type=float, default=lr, help="learning rate")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for pictures and checkpoints")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs"), help="folder for pictures and checkpoints"
+    )
     return parser
 
 

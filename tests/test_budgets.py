@@ -69,7 +69,17 @@ def test_calls(name, budget, run):
 
 def test_views_and_detach_copy_nothing():
     x = tc.zeros(4, 6)
-    for view in (x.t(), x[1:], x.reshape(2, 12), x.detach(), x.data, x.unsqueeze(0), x.expand(3, 4, 6), x.flatten(), x.view(-1)):
+    for view in (
+        x.t(),
+        x[1:],
+        x.reshape(2, 12),
+        x.detach(),
+        x.data,
+        x.unsqueeze(0),
+        x.expand(3, 4, 6),
+        x.flatten(),
+        x.view(-1),
+    ):
         assert np.shares_memory(view.array, x.array)
     assert np.shares_memory(tc.from_numpy(x.array).array, x.array)
 

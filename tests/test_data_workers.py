@@ -54,7 +54,7 @@ class Numbers:
 
     def __getitem__(self, i):
         info = self.d.get_worker_info()
-        numpy_number, number = np.random.rand(), random.random()  # noqa: NPY002  # users' stream
+        numpy_number, number = np.random.rand(), random.random()  # users' stream
         return (
             (i, info.id, info.num_workers, info.seed, self.lib.rand(()).item()),
             (numpy_number, number),

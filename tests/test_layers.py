@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tinyconv"
-OPTIONAL = {"cupy", "PIL", "matplotlib", "numba"}  # may be imported late: extras, and what is slow to import
+OPTIONAL = {
+    "cupy",
+    "PIL",
+    "matplotlib",
+    "numba",
+}  # may be imported late: extras, and what is slow to import
 
 
 def rows() -> dict[str, int]:
@@ -38,8 +43,7 @@ def top(path: Path) -> str:
 def imports(path: Path, tree: ast.AST) -> Iterator[tuple[str, bool]]:
     """Names imported from tinyconv (first part of the path) and from elsewhere; True if inside a function."""
     here = path.relative_to(PACKAGE).with_suffix("").parts
-    package = here if path.name == "__init__.py" and len(here) > 1 else here
-    package = package[:-1]
+    package = here[:-1]
 
     def walk(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool]]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -74,12 +78,16 @@ def test_imports_point_up(path: Path) -> None:
             continue
         target = name.split(".")[1] if "." in name else "__init__"
         if target != here:
-            assert ROWS.get(target, 99) < ROWS[here], f"{path.name} (row {ROWS[here]}) imports {name}"
+            assert ROWS.get(target, 99) < ROWS[here], (
+                f"{path.name} (row {ROWS[here]}) imports {name}"
+            )
 
 
 def test_every_row_exists() -> None:
     for name in ROWS:
-        assert (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists(), f"{name} is in the table only"
+        assert (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").exists(), (
+            f"{name} is in the table only"
+        )
 
 
 def test_only_these_name_array_libraries() -> None:

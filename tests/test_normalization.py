@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from twins import agree, array, same_error
 
 import tinyconv as tc
 from tinyconv.ops import normalization
-from twins import agree, array, same_error
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -33,12 +33,16 @@ def test_batch_norm(shape, affine, training):
 @pytest.mark.parametrize("momentum", [0.1, 0.9, None])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_running_statistics(momentum, dtype):
-    layers = [lib.nn.BatchNorm2d(3, momentum=momentum, dtype=getattr(lib, dtype)) for lib in (torch, tc)]
+    layers = [
+        lib.nn.BatchNorm2d(3, momentum=momentum, dtype=getattr(lib, dtype)) for lib in (torch, tc)
+    ]
     for _ in range(3):
         x = normal(4, 3, 5, 5).astype(dtype)
         outs = [layer(lib.tensor(x)) for lib, layer in zip((torch, tc), layers, strict=True)]
         np.testing.assert_allclose(array(outs[1]), array(outs[0]), rtol=1e-5, atol=1e-6)
-    for (name, a), (other, b) in zip(layers[0].state_dict().items(), layers[1].state_dict().items(), strict=True):
+    for (name, a), (other, b) in zip(
+        layers[0].state_dict().items(), layers[1].state_dict().items(), strict=True
+    ):
         assert name == other
         np.testing.assert_allclose(array(b), array(a), rtol=1e-5, atol=1e-7)
         assert str(b.dtype).split(".")[1] == str(a.dtype).split(".")[1]
@@ -56,7 +60,9 @@ def test_statistics_do_not_cancel():
     np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["channel_statistics", "channel_affine", "channel_products", "channel_combine"])
+@pytest.mark.parametrize(
+    "name", ["channel_statistics", "channel_affine", "channel_products", "channel_combine"]
+)
 def test_loops_equal_their_definitions(name):
     kernel = getattr(normalization, name)
     x, g, c = normal(3, 4, 5), normal(3, 4, 5), [normal(4), normal(4) + 1, normal(4) - 1]
@@ -77,18 +83,35 @@ def test_loops_equal_their_definitions(name):
 
 @pytest.mark.parametrize("tail", [(5,), (6, 5)])
 def test_layer_norm(tail):
-    agree(lambda lib, x, w, b: lib.nn.functional.layer_norm(x, tail, w, b), normal(4, 6, 5), normal(*tail), normal(*tail))
+    agree(
+        lambda lib, x, w, b: lib.nn.functional.layer_norm(x, tail, w, b),
+        normal(4, 6, 5),
+        normal(*tail),
+        normal(*tail),
+    )
     agree(lambda lib, x: lib.nn.functional.layer_norm(x, tail), normal(4, 6, 5))
 
 
 @pytest.mark.parametrize("groups", [1, 3, 6])
 def test_group_norm(groups):
-    agree(lambda lib, x, w, b: lib.nn.functional.group_norm(x, groups, w, b), normal(4, 6, 5, 3), normal(6), normal(6))
+    agree(
+        lambda lib, x, w, b: lib.nn.functional.group_norm(x, groups, w, b),
+        normal(4, 6, 5, 3),
+        normal(6),
+        normal(6),
+    )
 
 
 def test_instance_norm():
-    agree(lambda lib, x, w, b: lib.nn.functional.instance_norm(x, None, None, w, b), normal(4, 6, 5, 3), normal(6), normal(6))
-    running = [[lib.zeros(6, dtype=lib.float64), lib.ones(6, dtype=lib.float64)] for lib in (torch, tc)]
+    agree(
+        lambda lib, x, w, b: lib.nn.functional.instance_norm(x, None, None, w, b),
+        normal(4, 6, 5, 3),
+        normal(6),
+        normal(6),
+    )
+    running = [
+        [lib.zeros(6, dtype=lib.float64), lib.ones(6, dtype=lib.float64)] for lib in (torch, tc)
+    ]
     for lib, (mean, var) in zip((torch, tc), running, strict=True):
         lib.nn.functional.instance_norm(lib.tensor(normal(4, 6, 5, 3)), mean, var)
     for a, b in zip(*running, strict=True):
@@ -98,7 +121,12 @@ def test_instance_norm():
 @pytest.mark.parametrize("shape", [(4, 5), (5,), (2, 3, 5), (0, 5)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear(shape, bias):
-    agree(lambda lib, *a: lib.nn.functional.linear(*a), normal(*shape), normal(7, 5), *[normal(7)] * bias)
+    agree(
+        lambda lib, *a: lib.nn.functional.linear(*a),
+        normal(*shape),
+        normal(7, 5),
+        *[normal(7)] * bias,
+    )
 
 
 @pytest.mark.parametrize("make", [
@@ -140,9 +168,17 @@ ERRORS = [
     ("layer norm", lambda lib: lib.nn.LayerNorm(4)(lib.zeros(2, 3)), r"LayerNorm\(\[3\]\)"),
     ("groups", lambda lib: lib.nn.GroupNorm(2, 3), ""),
     ("group channels", lambda lib: lib.nn.functional.group_norm(lib.zeros(2, 3, 2), 2), ""),
-    ("features", lambda lib: lib.nn.Linear(3, 4)(lib.zeros(2, 5)), r"Linear\(5, 4\) or LazyLinear\(4\)"),
+    (
+        "features",
+        lambda lib: lib.nn.Linear(3, 4)(lib.zeros(2, 5)),
+        r"Linear\(5, 4\) or LazyLinear\(4\)",
+    ),
     ("not flattened", lambda lib: lib.nn.Linear(12, 4)(lib.zeros(2, 3, 2, 2)), r"flatten\(1\)"),
-    ("double", lambda lib: lib.nn.Linear(3, 4)(lib.zeros(2, 3, dtype=lib.float64)), "NumPy's floats"),
+    (
+        "double",
+        lambda lib: lib.nn.Linear(3, 4)(lib.zeros(2, 3, dtype=lib.float64)),
+        "NumPy's floats",
+    ),
     ("probability", lambda lib: lib.nn.Dropout(1.5), ""),
 ]
 
@@ -154,7 +190,9 @@ def test_errors(name, story, hint):
 
 def test_the_error_names_the_layer_and_where_the_features_came_from():
     nn = tc.nn
-    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), nn.Flatten(), nn.Linear(99, 10))
+    model = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), nn.Flatten(), nn.Linear(99, 10)
+    )
     with pytest.raises(RuntimeError) as caught:
         model(tc.zeros(2, 3, 10, 10))
     text = str(caught.value)

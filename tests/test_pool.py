@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from twins import agree, array, same_error
 
 import tinyconv as tc
 from tinyconv.ops import pool
-from twins import agree, array, same_error
 
 GRID = list(product((2, 3, (2, 3)), (None, 1, (2, 1)), (0, 1), (1, 2), (False, True)))
 
@@ -23,17 +23,25 @@ def normal(*shape: int) -> np.ndarray:
 def test_max_pool2d(k, s, p, d, c):
     x = normal(2, 3, 9, 10)
     agree(lambda lib, x: lib.nn.functional.max_pool2d(x, k, s, p, d, c), x)
-    places = [lib.nn.functional.max_pool2d(lib.tensor(x), k, s, p, d, c, return_indices=True)[1] for lib in (torch, tc)]
+    places = [
+        lib.nn.functional.max_pool2d(lib.tensor(x), k, s, p, d, c, return_indices=True)[1]
+        for lib in (torch, tc)
+    ]
     np.testing.assert_array_equal(array(places[1]), array(places[0]))
 
 
-@pytest.mark.parametrize(("k", "s", "p", "c", "include"), list(product((2, 3, (2, 3)), (None, 1, 2), (0, 1), (False, True), (False, True))))
+@pytest.mark.parametrize(
+    ("k", "s", "p", "c", "include"),
+    list(product((2, 3, (2, 3)), (None, 1, 2), (0, 1), (False, True), (False, True))),
+)
 def test_avg_pool2d(k, s, p, c, include):
     agree(lambda lib, x: lib.nn.functional.avg_pool2d(x, k, s, p, c, include), normal(2, 3, 9, 10))
 
 
 def test_divisor_override():
-    agree(lambda lib, x: lib.nn.functional.avg_pool2d(x, 2, divisor_override=3), normal(2, 3, 9, 10))
+    agree(
+        lambda lib, x: lib.nn.functional.avg_pool2d(x, 2, divisor_override=3), normal(2, 3, 9, 10)
+    )
 
 
 @pytest.mark.parametrize("out", [1, 2, 3, (2, 5), (7, 7), (None, 3), (12, 12)])
@@ -41,7 +49,10 @@ def test_adaptive(out):
     agree(lambda lib, x: lib.nn.functional.adaptive_avg_pool2d(x, out), normal(2, 3, 9, 10))
     agree(lambda lib, x: lib.nn.functional.adaptive_max_pool2d(x, out), normal(2, 3, 9, 10))
     x = normal(2, 3, 9, 10)
-    places = [lib.nn.functional.adaptive_max_pool2d(lib.tensor(x), out, return_indices=True)[1] for lib in (torch, tc)]
+    places = [
+        lib.nn.functional.adaptive_max_pool2d(lib.tensor(x), out, return_indices=True)[1]
+        for lib in (torch, tc)
+    ]
     np.testing.assert_array_equal(array(places[1]), array(places[0]))
 
 
@@ -59,7 +70,12 @@ def test_one_dimension():
 def test_unbatched_noncontiguous_and_empty():
     for name in ("max_pool2d", "avg_pool2d"):
         agree(lambda lib, x, name=name: getattr(lib.nn.functional, name)(x, 2), normal(3, 8, 8))
-        agree(lambda lib, x, name=name: getattr(lib.nn.functional, name)(x.permute(0, 3, 1, 2)[:, :, ::2], 2), normal(2, 8, 8, 3))
+        agree(
+            lambda lib, x, name=name: getattr(lib.nn.functional, name)(
+                x.permute(0, 3, 1, 2)[:, :, ::2], 2
+            ),
+            normal(2, 8, 8, 3),
+        )
         agree(lambda lib, x, name=name: getattr(lib.nn.functional, name)(x, 2), normal(0, 3, 8, 8))
 
 
@@ -78,11 +94,16 @@ def test_first_of_equals_wins_and_nan_beats_everything():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("k", "s", "p", "d"), [((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 2), (1, 2), (1, 1), (2, 1))])
+@pytest.mark.parametrize(
+    ("k", "s", "p", "d"), [((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 2), (1, 2), (1, 1), (2, 1))]
+)
 def test_loops_equal_their_definitions(dtype, k, s, p, d):
     x = normal(6, 9, 10).astype(dtype)
     x[2, 3, 4] = np.nan
-    oh, ow = ((n + 2 * q - e * (m - 1) - 1) // t + 1 for n, m, t, q, e in zip((9, 10), k, s, p, d, strict=True))
+    oh, ow = (
+        (n + 2 * q - e * (m - 1) - 1) // t + 1
+        for n, m, t, q, e in zip((9, 10), k, s, p, d, strict=True)
+    )
     made = []
     for run in (pool.pool_max, lambda *a: pool.pool_max.definition(np, *a)):
         y, where = np.empty((6, oh, ow), dtype), np.empty((6, oh, ow), "int32")
@@ -103,10 +124,18 @@ ERRORS = [
     ("rank", lambda lib: lib.nn.functional.max_pool2d(lib.zeros(8, 8), 2), "Images are"),
     ("kernel", lambda lib: lib.nn.functional.max_pool2d(lib.zeros(1, 1, 8, 8), 0), ""),
     ("stride", lambda lib: lib.nn.functional.max_pool2d(lib.zeros(1, 1, 8, 8), 2, 0), ""),
-    ("padding", lambda lib: lib.nn.functional.max_pool2d(lib.zeros(1, 1, 8, 8), 2, 2, 2), "pad with pad"),
+    (
+        "padding",
+        lambda lib: lib.nn.functional.max_pool2d(lib.zeros(1, 1, 8, 8), 2, 2, 2),
+        "pad with pad",
+    ),
     ("too small", lambda lib: lib.nn.functional.max_pool2d(lib.zeros(1, 1, 2, 2), 4), "pool less"),
     ("avg padding", lambda lib: lib.nn.functional.avg_pool2d(lib.zeros(1, 1, 8, 8), 2, 2, 2), ""),
-    ("divisor", lambda lib: lib.nn.functional.avg_pool2d(lib.zeros(1, 1, 8, 8), 2, divisor_override=0), ""),
+    (
+        "divisor",
+        lambda lib: lib.nn.functional.avg_pool2d(lib.zeros(1, 1, 8, 8), 2, divisor_override=0),
+        "",
+    ),
 ]
 
 

@@ -44,7 +44,11 @@ OBJECTS = [
     tc.arange(6).reshape(2, 3).t(),
     nn.Parameter(tc.ones(2)),
     tc.ones(2, requires_grad=True),
-    {"a": tc.ones(2), "b": {"c": [1, 2.5, None, "x", True], "d": (tc.zeros(1), float("inf"))}, 3: "int key"},
+    {
+        "a": tc.ones(2),
+        "b": {"c": [1, 2.5, None, "x", True], "d": (tc.zeros(1), float("inf"))},
+        3: "int key",
+    },
     OrderedDict(x=tc.ones(1)),
     [np.arange(3), tc.Size([1, 2]), tc.float64, tc.device("cpu"), {1, 2}],
     {},

@@ -54,6 +54,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .dtypes import bool_ as bool
 from .dtypes import (
     can_cast,
     device,
@@ -74,7 +75,6 @@ from .dtypes import (
     set_default_dtype,
     uint8,
 )
-from .dtypes import bool_ as bool
 from .dtypes import float16 as half
 from .dtypes import float32 as float
 from .dtypes import float64 as double
@@ -207,12 +207,12 @@ from .ops import (
     less,
     less_equal,
     log,
-    log10,
-    log10_,
     log1p,
     log1p_,
     log2,
     log2_,
+    log10,
+    log10_,
     log_,
     log_softmax,
     logical_and,

@@ -49,4 +49,6 @@ def empty_cache() -> None:
 
 def memory_allocated() -> int:
     """Bytes in use on the GPU; 0 without one."""
-    return int(get_backend("cuda").xp.get_default_memory_pool().used_bytes()) if is_available() else 0
+    return (
+        int(get_backend("cuda").xp.get_default_memory_pool().used_bytes()) if is_available() else 0
+    )

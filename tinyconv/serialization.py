@@ -45,7 +45,10 @@ class _Packer:
         if isinstance(value, np.generic):
             return self.pack(value.item(), path)
         if isinstance(value, dict):
-            pairs = [[self.pack(k, path), self.pack(v, f"{path}.{k}" if path else str(k))] for k, v in value.items()]
+            pairs = [
+                [self.pack(k, path), self.pack(v, f"{path}.{k}" if path else str(k))]
+                for k, v in value.items()
+            ]
             return {"": "ordered" if isinstance(value, OrderedDict) else "dict", "pairs": pairs}
         if type(value) in _SEQUENCES:
             items = [self.pack(v, f"{path}.{i}" if path else str(i)) for i, v in enumerate(value)]

@@ -22,7 +22,12 @@ def cifar10_cnn(lib: Any) -> tuple[Any, Any, tuple[int, ...], int]:
     nn = lib.nn
 
     def block(i: int, o: int) -> list[Any]:
-        return [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2)]
+        return [
+            nn.Conv2d(i, o, 3, padding=1, bias=False),
+            nn.BatchNorm2d(o),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
 
     model = nn.Sequential(
         *block(3, 32), *block(32, 64), *block(64, 128),
@@ -76,7 +81,9 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     threadpool_limits(options.threads)
-    print(f"{platform.processor() or platform.machine()}, {options.threads} thread(s), torch {torch.__version__}")
+    print(
+        f"{platform.processor() or platform.machine()}, {options.threads} thread(s), torch {torch.__version__}"
+    )
     for name in options.models:
         ours, theirs = step_of(tinyconv, MODELS[name]), step_of(torch, MODELS[name])
         for _ in range(3):

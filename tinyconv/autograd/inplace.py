@@ -17,8 +17,9 @@ def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``x.f_(...)`` out of ``f(x, ...)``: the same value and gradient, in the memory of ``x``."""
 
     def method(x: Any, *args: Any, **kwargs: Any) -> Any:
-        _check_write(x, [a for a in (*args, *kwargs.values()) if isinstance(a, Variable)])
-        _write(x, function(x, *args, **kwargs))
+        others = [a for a in (*args, *kwargs.values()) if isinstance(a, Variable)]
+        recording = _check_write(x, others)
+        _write(x, function(x, *args, **kwargs), recording)
         return x
 
     method.__name__ = method.__qualname__ = f"{function.__name__.lstrip('_')}_"
@@ -29,15 +30,11 @@ def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def write(x: Variable, out: Variable) -> None:
     """Replace the values of ``x`` by those of ``out``, and its history by that of ``out``."""
-    _check_write(x, ())
-    _write(x, out)
+    _write(x, out, _check_write(x, [out]))
 
 
-def _write(x: Variable, out: Variable) -> None:
+def _write(x: Variable, out: Variable, recording: bool) -> None:
     _check_result(x.array, out.array)
-    recording = mode.enabled and (out.node is not None or x.requires_grad)
-    if recording:
-        check_history(x)
     if recording and out.array.dtype != x.array.dtype:
         out = out.type_as(x)  # type: ignore[attr-defined]  # a Tensor: the gradient is converted back
     if out.node is not None:
@@ -111,13 +108,15 @@ def _save_again(node: Function, x: Variable, out: Variable) -> None:
 # ── what must not be written ──────────────────────────────────────────────────────────────────
 
 
-def _check_write(x: Variable, others: Iterable[Variable]) -> None:
+def _check_write(x: Variable, others: Iterable[Variable]) -> bool:
+    """Refuse what must not be written to; tell whether the write is to be recorded."""
     if x.inference and not mode.inference:
         raise InplaceError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.",
             "Write to a .clone(), or use no_grad() instead of inference_mode().",
         )
-    if mode.enabled and (x.requires_grad or any(y.requires_grad for y in others)):
+    recording = mode.enabled and (x.requires_grad or any(y.requires_grad for y in others))
+    if recording:
         check_history(x)
     steps, shape = x.array.strides, x.array.shape
     if (
@@ -136,6 +135,7 @@ def _check_write(x: Variable, others: Iterable[Variable]) -> None:
             "single memory location. Please clone() the tensor before performing the operation.",
             "Write x[1:] = x[:-1].clone().",
         )
+    return recording
 
 
 def check_history(x: Variable) -> None:

@@ -1,7 +1,7 @@
 """Which array library holds the numbers. Below ``creation`` nothing else names numpy, cupy or numba."""
 
-from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from ._numpy import hush, restore
+from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from .kernel import Kernel, jit_enabled, prange
 from .parallel import share
 
@@ -13,8 +13,8 @@ __all__ = [
     "backend_of",
     "cuda_unavailable",
     "get_backend",
-    "jit_enabled",
     "hush",
+    "jit_enabled",
     "prange",
     "restore",
     "share",

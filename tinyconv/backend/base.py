@@ -45,7 +45,9 @@ def cuda_unavailable() -> str:
         )
     try:
         count = import_module("cupy").cuda.runtime.getDeviceCount()
-    except Exception as error:  # CuPy raises types of its own, and ImportError for missing libraries
+    except (
+        Exception
+    ) as error:  # CuPy raises types of its own, and ImportError for missing libraries
         return f"CuPy finds no usable GPU: {error}"
     return "" if count else "CuPy finds no GPU on this machine."
 

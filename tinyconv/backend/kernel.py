@@ -25,7 +25,10 @@ def _compile(loop: FunctionType, options: dict[str, Any]) -> Callable[..., None]
     if "NUMBA_THREADING_LAYER" not in os.environ:
         numba.config.THREADING_LAYER = "workqueue"
     code = FunctionType(
-        loop.__code__, {**loop.__globals__, "prange": numba.prange}, loop.__name__, loop.__defaults__
+        loop.__code__,
+        {**loop.__globals__, "prange": numba.prange},
+        loop.__name__,
+        loop.__defaults__,
     )
     code.__module__, code.__qualname__ = loop.__module__, loop.__qualname__
     settings = {"parallel": True, "nogil": True, "error_model": "numpy", **options}

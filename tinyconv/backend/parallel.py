@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -80,6 +81,6 @@ def share(n: int, work: Callable[[int, int], T]) -> list[T]:
         return [work(0, n)]
     bounds = [n * i // parts for i in range(parts + 1)]
     with _team.serial_blas():
-        jobs = [_team.workers().submit(work, a, b) for a, b in zip(bounds[1:-1], bounds[2:], strict=True)]
+        jobs = [_team.workers().submit(work, a, b) for a, b in pairwise(bounds[1:])]
         first = work(bounds[0], bounds[1])  # this thread is one of them
         return [first, *(job.result() for job in jobs)]

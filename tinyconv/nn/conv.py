@@ -44,22 +44,30 @@ class _Conv(Module):
             raise ValueError("out_channels must be divisible by groups")
         modes = {"zeros", "reflect", "replicate", "circular"}
         if padding_mode not in modes:
-            raise ValueError(f"padding_mode must be one of {sorted(modes)}, but got padding_mode='{padding_mode}'")
+            raise ValueError(
+                f"padding_mode must be one of {sorted(modes)}, but got padding_mode='{padding_mode}'"
+            )
         if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
+            raise ValueError(
+                f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}"
+            )
         n = self.dims
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = expand_ints(kernel_size, n, "kernel_size")
         self.stride = expand_ints(stride, n, "stride")
-        self.padding: Any = padding if isinstance(padding, str) else expand_ints(padding, n, "padding")
+        self.padding: Any = (
+            padding if isinstance(padding, str) else expand_ints(padding, n, "padding")
+        )
         self.dilation = expand_ints(dilation, n, "dilation")
         self.output_padding = expand_ints(output_padding, n, "output_padding")
         self.groups = groups
         self.padding_mode = padding_mode
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError("padding='same' is not supported for strided convolutions")
-        inner, outer = (out_channels, in_channels) if self.transposed else (in_channels, out_channels)
+        inner, outer = (
+            (out_channels, in_channels) if self.transposed else (in_channels, out_channels)
+        )
         self.weight = Parameter(
             creation.empty(outer, inner // groups, *self.kernel_size, device=device, dtype=dtype)
         )
@@ -129,7 +137,17 @@ class _Forward(_Conv):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
 
@@ -214,7 +232,14 @@ class _Transpose(_Conv):
         if output_size is not None:
             extra = self._extra(input, tuple(output_size))
         return type(self).function(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            extra,
+            self.groups,
+            self.dilation,
         )
 
     def _extra(self, input: Any, wanted: Ints) -> Ints:

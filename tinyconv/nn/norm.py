@@ -34,12 +34,18 @@ class _BatchNorm(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         made: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.register_parameter("weight", Parameter(creation.empty(num_features, **made)) if affine else None)
-        self.register_parameter("bias", Parameter(creation.empty(num_features, **made)) if affine and bias else None)
+        self.register_parameter(
+            "weight", Parameter(creation.empty(num_features, **made)) if affine else None
+        )
+        self.register_parameter(
+            "bias", Parameter(creation.empty(num_features, **made)) if affine and bias else None
+        )
         if track_running_stats:
             self.register_buffer("running_mean", creation.zeros(num_features, **made))
             self.register_buffer("running_var", creation.ones(num_features, **made))
-            self.register_buffer("num_batches_tracked", creation.tensor(0, dtype=int64, device=device))
+            self.register_buffer(
+                "num_batches_tracked", creation.tensor(0, dtype=int64, device=device)
+            )
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 self.register_buffer(name, None)
@@ -154,14 +160,19 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         made: dict[str, Any] = {"device": device, "dtype": dtype}
         shape = self.normalized_shape
-        self.register_parameter("weight", Parameter(creation.empty(shape, **made)) if elementwise_affine else None)
         self.register_parameter(
-            "bias", Parameter(creation.empty(shape, **made)) if elementwise_affine and bias else None
+            "weight", Parameter(creation.empty(shape, **made)) if elementwise_affine else None
+        )
+        self.register_parameter(
+            "bias",
+            Parameter(creation.empty(shape, **made)) if elementwise_affine and bias else None,
         )
         self.reset_parameters()
 
@@ -218,8 +229,12 @@ class GroupNorm(Module):
         self.eps = eps
         self.affine = affine
         made: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.register_parameter("weight", Parameter(creation.empty(num_channels, **made)) if affine else None)
-        self.register_parameter("bias", Parameter(creation.empty(num_channels, **made)) if affine and bias else None)
+        self.register_parameter(
+            "weight", Parameter(creation.empty(num_channels, **made)) if affine else None
+        )
+        self.register_parameter(
+            "bias", Parameter(creation.empty(num_channels, **made)) if affine and bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

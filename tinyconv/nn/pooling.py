@@ -31,7 +31,13 @@ class _MaxPool(Module):
 
     def forward(self, input: Any) -> Any:
         return type(self).function(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
         )
 
     def extra_repr(self) -> str:
@@ -70,17 +76,31 @@ class AvgPool1d(Module):
     """Average under each window of a sequence; arguments as :class:`AvgPool2d`."""
 
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.padding = ((v,) if isinstance(v, int) else v for v in (kernel_size, padding))
-        self.stride = self.kernel_size if stride is None else (stride,) if isinstance(stride, int) else stride
+        self.kernel_size, self.padding = (
+            (v,) if isinstance(v, int) else v for v in (kernel_size, padding)
+        )
+        self.stride = (
+            self.kernel_size if stride is None else (stride,) if isinstance(stride, int) else stride
+        )
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Any) -> Any:
         return ops.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
         )
 
     def extra_repr(self) -> str:

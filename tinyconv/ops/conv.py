@@ -51,7 +51,9 @@ def _unfold_loop(x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
             for b in range(kw):
                 row = (channel * kh + a) * kw + b
                 shift = b * dw - pw
-                lo = min(ow, max(0, (-shift + sw - 1) // sw))  # windows lo to hi have this tap inside
+                lo = min(
+                    ow, max(0, (-shift + sw - 1) // sw)
+                )  # windows lo to hi have this tap inside
                 hi = max(lo, min(ow, (w - 1 - shift) // sw + 1))
                 for r in range(oh):
                     y = r * sh + a * dh - ph
@@ -63,7 +65,9 @@ def _unfold_loop(x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
                     to[:lo] = 0
                     to[hi:] = 0
                     start = ((i * c + channel) * h + y) * w + lo * sw + shift
-                    inside = to[lo:hi]  # slices index from zero: the compiler sees no negative index and vectorises
+                    inside = to[
+                        lo:hi
+                    ]  # slices index from zero: the compiler sees no negative index and vectorises
                     if sw == 1:
                         source = flat_x[start : start + hi - lo]
                         for q in range(hi - lo):
@@ -81,7 +85,9 @@ def fold_windows(xp, columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     taps = columns.reshape(c, kh, kw, n, oh, ow)
     for a, b in product(range(kh), range(kw)):
         y, z = a * dh, b * dw
-        padded[:, :, y : y + sh * (oh - 1) + 1 : sh, z : z + sw * (ow - 1) + 1 : sw] += taps[:, a, b]
+        padded[:, :, y : y + sh * (oh - 1) + 1 : sh, z : z + sw * (ow - 1) + 1 : sw] += taps[
+            :, a, b
+        ]
     x[...] = padded[:, :, ph : ph + h, pw : pw + w].swapaxes(0, 1)
 
 
@@ -152,7 +158,9 @@ class Correlation(Function):
             yield slice(at, at + m), memory[: size * m].reshape(self.rows, m, self.length)
 
     def unfold(self, x: Array, columns: Array) -> None:
-        unfold_windows(self.xp.ascontiguousarray(x).reshape(len(x), *self.planes), columns, *self.window)
+        unfold_windows(
+            self.xp.ascontiguousarray(x).reshape(len(x), *self.planes), columns, *self.window
+        )
 
     def by_group(self, a: Array) -> Array:
         """(rows, m, l) as matrices (groups, rows/groups, m l)."""
@@ -161,7 +169,9 @@ class Correlation(Function):
     def channels_first(self, gy: Array) -> Array:
         """Images (m, f, oh, ow) as matrices (groups, f/groups, m oh ow)."""
         f = gy.shape[1]
-        return self.by_group(self.xp.ascontiguousarray(gy.swapaxes(0, 1)).reshape(f, len(gy), self.length))
+        return self.by_group(
+            self.xp.ascontiguousarray(gy.swapaxes(0, 1)).reshape(f, len(gy), self.length)
+        )
 
 
 @op
@@ -256,7 +266,9 @@ class ConvWeight(Correlation):
             gw = self.xp.zeros((g, f // g, self.rows // g), x.dtype)
             for part, columns in self.chunks(start, stop, x):
                 self.unfold(x[part], columns)
-                gw += self.channels_first(gy[part]) @ self.by_group(columns).swapaxes(1, 2)  # (g, f/g, L) @ (g, L, K)
+                gw += self.channels_first(gy[part]) @ self.by_group(columns).swapaxes(
+                    1, 2
+                )  # (g, f/g, L) @ (g, L, K)
             return gw
 
         first, *others = self.share(n, work)
@@ -291,7 +303,8 @@ def _check_dtypes(x: Any, w: Any, b: Any) -> None:
     else:
         hint = f"Write x.to(tinyconv.{other.name})."
     raise DTypeError(
-        f"Input type ({_C_NAMES[kinds[0].name]}) and {what} type ({_C_NAMES[other.name]}) should be the same", hint
+        f"Input type ({_C_NAMES[kinds[0].name]}) and {what} type ({_C_NAMES[other.name]}) should be the same",
+        hint,
     )
 
 
@@ -306,7 +319,9 @@ def _check(name: str, x: Any, w: Any, b: Any, nd: int, channels: int, groups: in
             hint,
         )
     if len(sw) != nd + 2:
-        raise ShapeError(f"expected weight to have {nd + 2} dimensions for {name}, but got {list(sw)}")
+        raise ShapeError(
+            f"expected weight to have {nd + 2} dimensions for {name}, but got {list(sw)}"
+        )
     _check_dtypes(x, w, b)
     have = sx[-nd - 1]
     if have != channels:
@@ -335,12 +350,20 @@ def _check(name: str, x: Any, w: Any, b: Any, nd: int, channels: int, groups: in
         )
 
 
-def _settings(nd: int, stride: Any, padding: Any, dilation: Any, groups: int) -> tuple[Ints, Ints, Ints]:
-    s, p, d = expand_ints(stride, nd, "stride"), expand_ints(padding, nd, "padding"), expand_ints(dilation, nd, "dilation")
+def _settings(
+    nd: int, stride: Any, padding: Any, dilation: Any, groups: int
+) -> tuple[Ints, Ints, Ints]:
+    s, p, d = (
+        expand_ints(stride, nd, "stride"),
+        expand_ints(padding, nd, "padding"),
+        expand_ints(dilation, nd, "dilation"),
+    )
     if min(s) <= 0:
         raise ShapeError("non-positive stride is not supported")
     if min(p) < 0:
-        raise ShapeError("negative padding is not supported", "Cut the input with pad(x, (-1, -1, ...)).")
+        raise ShapeError(
+            "negative padding is not supported", "Cut the input with pad(x, (-1, -1, ...))."
+        )
     if min(d) <= 0:
         raise ShapeError("dilation should be greater than zero")
     if groups <= 0:
@@ -348,7 +371,17 @@ def _settings(nd: int, stride: Any, padding: Any, dilation: Any, groups: int) ->
     return s, p, d
 
 
-def _conv(name: str, nd: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+def _conv(
+    name: str,
+    nd: int,
+    x: Any,
+    w: Any,
+    b: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Any:
     _check(name, x, w, b, nd, shape_of(w)[1] * groups if ndim_of(w) == nd + 2 else 0, groups)
     if isinstance(padding, str):
         x, padding = _named_padding(nd, x, w, stride, padding, dilation)
@@ -369,22 +402,39 @@ def _conv(name: str, nd: int, x: Any, w: Any, b: Any, stride: Any, padding: Any,
     return squeeze(y, 0) if single else y
 
 
-def _named_padding(nd: int, x: Any, w: Any, stride: Any, padding: str, dilation: Any) -> tuple[Any, Any]:
+def _named_padding(
+    nd: int, x: Any, w: Any, stride: Any, padding: str, dilation: Any
+) -> tuple[Any, Any]:
     """'valid' is none; 'same' pads ``d (k - 1)`` in all, the odd one at the end."""
     if padding == "valid":
         return x, 0
     if padding != "same":
         raise ArgumentError(f"Invalid padding string {padding!r}, should be one of 'valid', 'same'")
     if set(expand_ints(stride, nd, "stride")) != {1}:
-        raise ShapeError("padding='same' is not supported for strided convolutions", "Give the padding in pixels.")
-    total = [d * (k - 1) for d, k in zip(expand_ints(dilation, nd, "dilation"), shape_of(w)[2:], strict=True)]
+        raise ShapeError(
+            "padding='same' is not supported for strided convolutions",
+            "Give the padding in pixels.",
+        )
+    total = [
+        d * (k - 1)
+        for d, k in zip(expand_ints(dilation, nd, "dilation"), shape_of(w)[2:], strict=True)
+    ]
     if any(t % 2 for t in total):
         x = pad(x, [n for t in reversed(total) for n in (0, t % 2)])
     return x, tuple(t // 2 for t in total)
 
 
 def _conv_transpose(
-    name: str, nd: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+    name: str,
+    nd: int,
+    x: Any,
+    w: Any,
+    b: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Any:
     _check(name, x, w, b, nd, shape_of(w)[0], groups)
     s, p, d = _settings(nd, stride, padding, dilation, groups)
@@ -414,7 +464,13 @@ def _conv_transpose(
 
 
 def conv1d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """Correlate sequences with a bank of filters; arguments as :func:`conv2d`.
 
@@ -425,7 +481,13 @@ def conv1d(
 
 
 def conv2d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """Correlate images with a bank of filters.
 
@@ -468,7 +530,16 @@ def conv_transpose1d(
 ) -> Any:
     """The transpose of :func:`conv1d`; arguments as :func:`conv_transpose2d`."""
     return _conv_transpose(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -499,5 +570,14 @@ def conv_transpose2d(
             [1., 2., 1.]], grad_fn=<SelectBackward0>)
     """
     return _conv_transpose(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )

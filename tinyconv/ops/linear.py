@@ -94,11 +94,17 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     if not sx or sx[-1] != expected:
         rows, have = (prod(sx[:-1]), sx[-1]) if sx else (1, 1)
         raise ShapeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{have} and {expected}x{out})", _hint(input, out, expected)
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{have} and {expected}x{out})",
+            _hint(input, out, expected),
         )
     dx, dw = dtype_of(input), dtype_of(weight)
     if dx is not dw:
-        names = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "long int"}
+        names = {
+            "float32": "float",
+            "float64": "double",
+            "float16": "c10::Half",
+            "int64": "long int",
+        }
         hint = f"Write x.to(tinyconv.{dw.name})."
         if dx.name == "float64":
             hint = "NumPy's floats are float64: write x.float(), or set_default_dtype(float64)."

@@ -181,7 +181,9 @@ class Standardize(Function):
     def forward(self, x: Array) -> Array:
         xp = self.xp
         centered = x - x.mean(self.dims, keepdims=True)
-        rstd = 1 / xp.sqrt(xp.square(centered).mean(self.dims, keepdims=True) + x.dtype.type(self.eps))
+        rstd = 1 / xp.sqrt(
+            xp.square(centered).mean(self.dims, keepdims=True) + x.dtype.type(self.eps)
+        )
         y = centered * rstd
         self.save(x, y, rstd)
         return y
@@ -247,7 +249,12 @@ def batch_norm(
             ".eval().",
         )
     c = shape[1]
-    for name, v in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, v in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if v is not None and shape_of(v) != (c,):
             raise ShapeError(
                 f"{name} should contain {c} elements not {prod(shape_of(v))}",
@@ -260,7 +267,9 @@ def batch_norm(
         )
     if not training:
         if running_mean is None or running_var is None:
-            raise ShapeError("Expected running_mean and running_var to be defined when training=False")
+            raise ShapeError(
+                "Expected running_mean and running_var to be defined when training=False"
+            )
         by_channel = (1, -1, *(1,) * (len(shape) - 2))
         scale = rsqrt(running_var + eps)
         scale = scale if weight is None else scale * weight
@@ -285,7 +294,9 @@ def _size(shape: Ints) -> str:
     return f"tinyconv.Size({list(shape)})"
 
 
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+def layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05
+) -> Any:
     """Normalise each element of the batch over its last dimensions, then scale and shift.
 
     Shape:
@@ -297,7 +308,11 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     >>> tc.nn.functional.layer_norm(tc.tensor([[1., 3.]]), (2,), eps=0.)
     tensor([[-1.,  1.]])
     """
-    tail = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (int(normalized_shape),)
+    tail = (
+        tuple(normalized_shape)
+        if isinstance(normalized_shape, (tuple, list))
+        else (int(normalized_shape),)
+    )
     shape = shape_of(input)
     if not tail:
         raise ShapeError(
@@ -320,7 +335,9 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     return _affine(y, weight, bias, tail)
 
 
-def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+def group_norm(
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05
+) -> Any:
     """Normalise groups of channels of each image, then scale and shift by channel.
 
     Shape:
@@ -330,7 +347,9 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     """
     shape = shape_of(input)
     if len(shape) < 2:
-        raise ShapeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
+        raise ShapeError(
+            f"Expected at least 2 dimensions for input tensor but received {len(shape)}"
+        )
     n, c = shape[:2]
     if num_groups <= 0:
         raise ShapeError(f"Expected num groups to be greater than 0, got {num_groups}")
@@ -369,12 +388,16 @@ def instance_norm(
     shape = shape_of(input)
     n, c = shape[:2]
     if use_input_stats and prod(shape[2:]) <= 1:
-        raise ArgumentError(f"Expected more than 1 spatial element when training, got input size {_size(shape)}")
-    means, variances, w, b = (None if v is None else v.repeat(n) for v in (running_mean, running_var, weight, bias))
-    y = batch_norm(reshape(input, 1, n * c, *shape[2:]), means, variances, w, b, use_input_stats, momentum, eps)
+        raise ArgumentError(
+            f"Expected more than 1 spatial element when training, got input size {_size(shape)}"
+        )
+    means, variances, w, b = (
+        None if v is None else v.repeat(n) for v in (running_mean, running_var, weight, bias)
+    )
+    y = batch_norm(
+        reshape(input, 1, n * c, *shape[2:]), means, variances, w, b, use_input_stats, momentum, eps
+    )
     for running, many in ((running_mean, means), (running_var, variances)):
         if many is not None and use_input_stats:
             write(running, running.wrap(many.array.reshape(n, c).mean(0)))
     return reshape(y, shape)
-
-

@@ -74,7 +74,9 @@ def unpool_max(xp, gy, where, gx):
     """Each gradient is added at the place its output came from."""
     gx[...] = 0
     planes = xp.arange(gy.shape[0])[:, None]
-    xp.add.at(gx.reshape(gx.shape[0], -1), (planes, where.reshape(len(gy), -1)), gy.reshape(len(gy), -1))
+    xp.add.at(
+        gx.reshape(gx.shape[0], -1), (planes, where.reshape(len(gy), -1)), gy.reshape(len(gy), -1)
+    )
 
 
 @unpool_max.cpu
@@ -232,7 +234,14 @@ class AvgPool(Function):
         planes = _planes(x)
         self.source = x.shape
         y = self.xp.empty((len(planes), *self.out), x.dtype)
-        pool_sum(planes, y, self.xp.asarray(self.scale, x.dtype), *self.kernel, *self.stride, *self.padding)
+        pool_sum(
+            planes,
+            y,
+            self.xp.asarray(self.scale, x.dtype),
+            *self.kernel,
+            *self.stride,
+            *self.padding,
+        )
         return y.reshape(*x.shape[:2], *self.out)
 
     def backward(self, gy: Any) -> Any:
@@ -251,7 +260,14 @@ class AvgUnpool(Function):
     def forward(self, gy: Array) -> Array:
         planes = _planes(gy)
         gx = self.xp.empty((len(planes), *self.source[2:]), gy.dtype)
-        unpool_sum(planes, gx, self.xp.asarray(self.scale, gy.dtype), *self.kernel, *self.stride, *self.padding)
+        unpool_sum(
+            planes,
+            gx,
+            self.xp.asarray(self.scale, gy.dtype),
+            *self.kernel,
+            *self.stride,
+            *self.padding,
+        )
         return gx.reshape(self.source)
 
     def backward(self, g: Any) -> Any:
@@ -286,7 +302,9 @@ def _window(
     if min(s) < 0:
         raise ShapeError(f"stride should be greater than zero, but got dH: {s[0]} dW: {s[1]}")
     if min(d) <= 0:
-        raise ShapeError(f"dilation should be greater than zero, but got dilationH: {d[0]} dilationW: {d[1]}")
+        raise ShapeError(
+            f"dilation should be greater than zero, but got dilationH: {d[0]} dilationW: {d[1]}"
+        )
     if min(p) < 0:
         raise ShapeError(f"pad must be non-negative, but got pad: {min(p)}")
     if any(q > (e * (n - 1) + 1) // 2 for q, n, e in zip(p, k, d, strict=True)):
@@ -367,7 +385,9 @@ def max_pool1d(
     """Take the largest value under each window of a sequence; arguments as :func:`max_pool2d`."""
     (k,), (p,), (d,) = (expand_ints(v, 1, "setting") for v in (kernel_size, padding, dilation))
     (s,) = (k,) if stride in (None, (), []) else expand_ints(stride, 1, "stride")
-    out = max_pool2d(unsqueeze(input, -2), (1, k), (1, s), (0, p), (1, d), ceil_mode, return_indices)
+    out = max_pool2d(
+        unsqueeze(input, -2), (1, k), (1, s), (0, p), (1, d), ceil_mode, return_indices
+    )
     return tuple(squeeze(v, -2) for v in out) if return_indices else squeeze(out, -2)
 
 
@@ -405,7 +425,10 @@ def avg_pool2d(
     if divisor_override is not None:
         scale = xp.full(out, 1 / divisor_override)
     else:
-        sides = [_counts(xp, *v, count_include_pad) for v in zip(shape_of(x)[2:], k, s, p, out, strict=True)]
+        sides = [
+            _counts(xp, *v, count_include_pad)
+            for v in zip(shape_of(x)[2:], k, s, p, out, strict=True)
+        ]
         scale = 1 / xp.multiply.outer(*sides).astype("float64")
     y = AvgPool(k, s, p, out, scale)(x)
     return squeeze(y, 0) if single else y
@@ -423,22 +446,33 @@ def _array_library(x: Any) -> Any:
 
 
 def avg_pool1d(
-    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Any:
     """Average under each window of a sequence; arguments as :func:`avg_pool2d`."""
     (k,), (p,) = (expand_ints(v, 1, "setting") for v in (kernel_size, padding))
     (s,) = (k,) if stride in (None, (), []) else expand_ints(stride, 1, "stride")
-    return squeeze(avg_pool2d(unsqueeze(input, -2), (1, k), (1, s), (0, p), ceil_mode, count_include_pad), -2)
+    return squeeze(
+        avg_pool2d(unsqueeze(input, -2), (1, k), (1, s), (0, p), ceil_mode, count_include_pad), -2
+    )
 
 
 def _adaptive_sizes(x: Any, output_size: Any, nd: int) -> Ints:
-    sizes = (output_size,) * nd if not isinstance(output_size, (tuple, list)) else tuple(output_size)
+    sizes = (
+        (output_size,) * nd if not isinstance(output_size, (tuple, list)) else tuple(output_size)
+    )
     if len(sizes) != nd:
         raise ShapeError(f"adaptive_pool{nd}d: output_size must be {nd}")
     shape = shape_of(x)[-nd:]
     chosen = tuple(n if o is None else int(o) for o, n in zip(sizes, shape, strict=True))
     if min(chosen) < 0:
-        raise ShapeError("adaptive_pool: elements of output_size must be greater than or equal to 0")
+        raise ShapeError(
+            "adaptive_pool: elements of output_size must be greater than or equal to 0"
+        )
     return chosen
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import pooch  # type: ignore[import-untyped]  # it ships no types
+import pooch
 
 __all__ = ["fetch", "md5"]
 

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no annotations
+from threadpoolctl import threadpool_limits
 
 from ... import generator
 from .collate import Batch, default_collate
