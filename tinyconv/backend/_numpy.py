@@ -8,13 +8,13 @@ from typing import Any
 import numpy
 from numpy._core import umath
 
-from .base import Backend
+from .base import Backend, register
 
 # The variable behind numpy.errstate: private, so it may be renamed some day.
 errstate_variable: Any = getattr(umath, "_extobj_contextvar", None)
 
-BACKEND = Backend(
-    "cpu", numpy, numpy.ndarray, numpy.asarray, lambda a: a, lambda _: None, lambda: None
+BACKEND = register(
+    Backend("cpu", numpy, numpy.ndarray, numpy.asarray, lambda a: a, lambda _: None, lambda: None)
 )
 
 

@@ -31,7 +31,6 @@ class Backend:
 
 
 XP: dict[type, Any] = {}  # array type -> its module; read on the hot path
-_MODULES = {"cpu": "._numpy", "cuda": "._cupy"}
 _by_name: dict[str, Backend] = {}
 _by_type: dict[type, Backend] = {}
 
@@ -52,14 +51,19 @@ def cuda_unavailable() -> str:
     return "" if count else "CuPy finds no GPU on this machine."
 
 
+def register(backend: Backend) -> Backend:
+    """Enter a backend under its name and its array type."""
+    _by_name[backend.name] = _by_type[backend.array_type] = backend
+    XP[backend.array_type] = backend.xp
+    return backend
+
+
 def get_backend(name: str) -> Backend:
-    """The backend of a device type; its array library is imported on first use."""
+    """The backend of a device type; that of ``cuda`` is imported on first use, and registers itself."""
     if name not in _by_name:
-        if name == "cuda" and (why := cuda_unavailable()):
+        if why := cuda_unavailable():
             raise DeviceError("Found no usable CUDA device for tinyconv.", why)
-        backend: Backend = import_module(_MODULES[name], __package__).BACKEND
-        _by_name[name] = _by_type[backend.array_type] = backend
-        XP[backend.array_type] = backend.xp
+        import_module("._cupy", __package__)
     return _by_name[name]
 
 
@@ -69,6 +73,3 @@ def backend_of(array: Array) -> Backend:
         return _by_type[type(array)]
     except KeyError:
         raise DeviceError(f"no backend owns a {type(array).__name__}") from None
-
-
-get_backend("cpu")

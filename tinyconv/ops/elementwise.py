@@ -14,9 +14,9 @@ from typing import Any
 
 from ..autograd.function import Function, op
 from ..backend import Array
+from ..dtypes import contiguous_format, preserve_format
 from ..errors import DTypeError
 from ._common import (
-    NUMPY,
     Takes,
     dtype_of,
     is_array,
@@ -419,16 +419,18 @@ def round(input: Any, *, decimals: int | None = None) -> Any:
 
 @op
 class Clone(Function):
-    """A copy with a history."""
+    """A copy with a history, in the order of the original or in rows ("K" or "C" to NumPy)."""
+
+    order_in_memory: str = "K"
 
     def forward(self, x: Array) -> Array:
-        return x.copy(order="K") if self.xp is NUMPY else x.copy()
+        return x.copy(order=self.order_in_memory)
 
     def backward(self, g: Any) -> Any:
         return (g,)
 
 
-def clone(input: Any, *, memory_format: Any = None) -> Any:
+def clone(input: Any, *, memory_format: Any = preserve_format) -> Any:
     """Copy, on the tape.
 
     >>> import tinyconv as tc
@@ -437,7 +439,7 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     >>> x.grad
     tensor([1., 1.])
     """
-    return Clone()(input)
+    return Clone("C" if memory_format is contiguous_format else "K")(input)
 
 
 # ── other names ───────────────────────────────────────────────────────────────────────────────

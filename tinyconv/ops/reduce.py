@@ -183,8 +183,12 @@ class Cumsum(Function):
             return x.copy()
         xp, flip = self.xp, self.xp.flip
         if self.from_end:
-            return xp.ascontiguousarray(flip(xp.cumsum(flip(x, self.dim), self.dim, x.dtype), self.dim))
-        return xp.cumsum(x, self.dim, x.dtype)
+            y = xp.ascontiguousarray(
+                flip(xp.cumsum(flip(x, self.dim), self.dim, _wide(x)), self.dim)
+            )
+        else:
+            y = xp.cumsum(x, self.dim, _wide(x))
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         return (Cumsum(self.dim, not self.from_end)(g),)
