@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 import tinyconv as tc
-from tinyconv.dtypes import ALL
+from tinyconv import dtypes
 
 FULL = (
     os.environ.get("TINYCONV_OPINFO") == "full"
 )  # every sample, and torch's wider "reference" samples
 SAMPLES = 12  # otherwise at most so many of an op, evenly spread over those torch has
 
-DTYPES = {getattr(torch, d.name): d for d in ALL}
+DTYPES = {getattr(torch, d.name): d for d in dtypes.ALL}
 
 
 # ── what is left out ──────────────────────────────────────────────────────────────────────────
@@ -244,7 +244,7 @@ def to_ours(value: Any) -> Any:
     if isinstance(value, torch.device):
         return tc.device(str(value))
     if isinstance(value, torch.memory_format):
-        return getattr(tc, str(value).removeprefix("torch."))
+        return getattr(dtypes, str(value).removeprefix("torch."))
     if isinstance(value, torch.Size):
         return tuple(value)
     return value

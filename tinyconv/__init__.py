@@ -57,6 +57,8 @@ from .creation import (
 from .dtypes import bool_ as bool
 from .dtypes import (
     can_cast,
+    channels_last,
+    contiguous_format,
     device,
     dtype,
     finfo,
@@ -70,6 +72,8 @@ from .dtypes import (
     int16,
     int32,
     int64,
+    memory_format,
+    preserve_format,
     promote_types,
     set_default_device,
     set_default_dtype,

@@ -86,7 +86,7 @@ uint8, int8, int16, int32, int64 = map(_integer, ("uint8", "int8", "int16", "int
 float16, float32, float64 = map(_float, ("float16", "float32", "float64"))
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
-_BY_NUMPY = {t.numpy: t for t in ALL}
+BY_NUMPY = {t.numpy: t for t in ALL}
 _BY_NAME = {t.name: t for t in ALL} | {
     "half": float16,
     "float": float32,
@@ -102,7 +102,7 @@ def to_dtype(like: Any) -> dtype:
     if isinstance(like, dtype):
         return like
     try:
-        return _BY_NUMPY[like]
+        return BY_NUMPY[like]
     except (KeyError, TypeError):
         pass
     if like is bool:
@@ -114,7 +114,7 @@ def to_dtype(like: Any) -> dtype:
     if isinstance(like, str) and like.removeprefix("tinyconv.").removeprefix("torch.") in _BY_NAME:
         return _BY_NAME[like.removeprefix("tinyconv.").removeprefix("torch.")]
     try:
-        return _BY_NUMPY[np.dtype("O" if like is None else like)]  # to NumPy, None is a float64
+        return BY_NUMPY[np.dtype("O" if like is None else like)]  # to NumPy, None is a float64
     except (KeyError, TypeError):
         known = ", ".join(t.name for t in ALL)
         raise TypeError(f"can't convert {like!r} to a tinyconv.dtype\nKnown are {known}.") from None
@@ -149,7 +149,7 @@ def _join(a: dtype, b: dtype) -> dtype:
         return a
     if a.rank != b.rank:
         return a if a.rank > b.rank else b  # int64 with float16 is float16: categories decide
-    return _BY_NUMPY[np.promote_types(a.numpy, b.numpy)]
+    return BY_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
 _JOINED = {(a, b): _join(a, b) for a in ALL for b in ALL}

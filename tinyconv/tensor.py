@@ -71,9 +71,11 @@ class Tensor(Variable):
     sinh, cosh, tanh = ops.sinh, ops.cosh, ops.tanh
     asinh, acosh, atanh = ops.asinh, ops.acosh, ops.atanh
     arcsin, arccos, arctan = ops.asin, ops.acos, ops.atan
+    arcsinh, arccosh, arctanh = ops.asinh, ops.acosh, ops.atanh
     atan2, arctan2, hypot = ops.atan2, ops.atan2, ops.hypot
     sigmoid, erf, erfc, relu, sign = ops.sigmoid, ops.erf, ops.erfc, ops.relu, ops.sign
     floor, ceil, round, trunc, frac = ops.floor, ops.ceil, ops.round, ops.trunc, ops.frac
+    fix = ops.trunc
     clamp, clip, clamp_min, clamp_max = ops.clamp, ops.clamp, ops.clamp_min, ops.clamp_max
     maximum, minimum = ops.maximum, ops.minimum
     softmax, log_softmax = ops.softmax, ops.log_softmax
@@ -103,6 +105,7 @@ class Tensor(Variable):
 
     # ── comparison and logic ──
     ne, lt, le, gt, ge = ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    not_equal, less, less_equal, greater, greater_equal = ops.ne, ops.lt, ops.le, ops.gt, ops.ge
     eq, equal, allclose, isclose = ops.eq, ops.equal, ops.allclose, ops.isclose
     __lt__, __le__, __gt__, __ge__ = ops.lt, ops.le, ops.gt, ops.ge
     logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
@@ -168,6 +171,10 @@ class Tensor(Variable):
     square_, reciprocal_, sin_ = ops.square_, ops.reciprocal_, ops.sin_
     cos_, tan_ = ops.cos_, ops.tan_
     tanh_, sigmoid_, relu_, erf_, sign_ = ops.tanh_, ops.sigmoid_, ops.relu_, ops.erf_, ops.sign_
+    acos_, asin_, atan_, atan2_, hypot_ = ops.acos_, ops.asin_, ops.atan_, ops.atan2_, ops.hypot_
+    sinh_, cosh_, asinh_, acosh_, atanh_ = ops.sinh_, ops.cosh_, ops.asinh_, ops.acosh_, ops.atanh_
+    exp2_, expm1_, log2_, log10_, log1p_ = ops.exp2_, ops.expm1_, ops.log2_, ops.log10_, ops.log1p_
+    erfc_, true_divide_ = ops.erfc_, ops.div_
     floor_, ceil_, round_, trunc_, frac_ = ops.floor_, ops.ceil_, ops.round_, ops.trunc_, ops.frac_
     masked_fill_, scatter_ = ops.masked_fill_, ops.scatter_
     scatter_add_, index_put_ = ops.scatter_add_, ops.index_put_

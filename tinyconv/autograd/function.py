@@ -94,7 +94,9 @@ class Function:
         finally:
             restore(token)
         if type(out) is not kind:  # NumPy turns 0-d results into scalars
-            out = xp.asarray(out)
+            scalar, out = out, xp.asarray(out)
+            if self._saved:
+                self._saved = tuple(out if kept is scalar else kept for kept in self._saved)
         result = first.wrap(out)
         if self.view:
             self._lead(first, result)

@@ -9,7 +9,7 @@ from typing import Any
 from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
-from ..dtypes import bool_, dtype, get_default_dtype, int64, promote_types, to_dtype
+from ..dtypes import BY_NUMPY, bool_, dtype, get_default_dtype, int64, promote_types, to_dtype
 from ..shapes import Shape
 
 NUMPY = XP[next(iter(XP))]  # the array library of the CPU, which also owns host-side scalars
@@ -21,7 +21,8 @@ Number = (bool, int, float)
 
 def dtype_of(x: Any) -> dtype:
     """The dtype of a Variable or array."""
-    return to_dtype((x.array if isinstance(x, Variable) else x).dtype)
+    kind = (x.array if isinstance(x, Variable) else x).dtype
+    return BY_NUMPY.get(kind) or to_dtype(kind)  # the latter to complain
 
 
 def shape_of(x: Any) -> Shape:

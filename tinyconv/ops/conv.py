@@ -24,7 +24,7 @@ from ..shapes import Ints, Shape, conv_size, conv_transpose_size, expand_ints
 from ._common import dtype_of, ndim_of, shape_of
 from .pad import pad
 from .reduce import sum
-from .views import reshape, squeeze, unsqueeze
+from .views import squeeze, unsqueeze
 
 # ── kernels ───────────────────────────────────────────────────────────────────────────────────
 # x (n, c, h, w) and its columns (c kh kw, n, oh ow); ``window`` is (oh, ow, kh, kw, sh, sw, ph, pw, dh, dw).
@@ -128,7 +128,6 @@ _CHUNK = 1 << 22  # bytes of columns at a time: what stays in a second-level cac
 class Correlation(Function):
     """What the three maps share: settings, and the batch in chunks whose columns fit a cache."""
 
-    name = "ConvolutionBackward0"
     gives_away = True
     stride: Ints
     padding: Ints
@@ -174,8 +173,16 @@ class Correlation(Function):
         )
 
 
+def _bias_gradient(g: Any, needs: Any) -> tuple[Any, ...]:
+    """The gradient of the third input, if there is one: a sum over images and pixels."""
+    if len(needs) == 2:
+        return ()
+    return (sum(g, (0, *range(2, ndim_of(g)))) if needs[2] else None,)
+
+
 @op
 class Conv(Correlation):
+    name = "ConvolutionBackward0"
     stride: Ints
     padding: Ints
     dilation: Ints
@@ -209,22 +216,21 @@ class Conv(Correlation):
         (x_shape, w_shape), needs = self.sizes, self.needs
         gx = ConvInput(*settings, x_shape[2:])(gy, w) if needs[0] else None
         gw = ConvWeight(*settings, w_shape[2:])(x, gy) if needs[1] else None
-        if len(needs) == 2:
-            return gx, gw
-        return gx, gw, sum(gy, (0, *range(2, ndim_of(gy)))) if needs[2] else None
+        return gx, gw, *_bias_gradient(gy, needs)
 
 
 @op
 class ConvInput(Correlation):
     """Also the transposed convolution: each input element paints its filter on the output."""
 
+    name = "ConvolutionBackward0"
     stride: Ints
     padding: Ints
     dilation: Ints
     groups: int
     spatial: Ints
 
-    def forward(self, gy: Array, w: Array) -> Array:
+    def forward(self, gy: Array, w: Array, b: Array | None = None) -> Array:
         (n, f, *out), (_, cg, *k), g = gy.shape, w.shape, self.groups
         shape = (n, cg * g, *self.spatial)
         self.save(gy if self.needs[1] else None, w if self.needs[0] else None)
@@ -237,6 +243,8 @@ class ConvInput(Correlation):
             for part, columns in self.chunks(start, stop, gy):
                 self.xp.matmul(filters, self.channels_first(gy[part]), out=self.by_group(columns))
                 fold_windows(columns, gx[part].reshape(-1, *self.planes), *self.window)
+                if b is not None:
+                    gx[part] += b.reshape(-1, *(1,) * len(k))
 
         self.share(n, work)
         return gx
@@ -245,11 +253,13 @@ class ConvInput(Correlation):
         gy, w = self.saved
         settings = self.stride, self.padding, self.dilation, self.groups
         ggy = Conv(*settings)(g, w) if self.needs[0] else None
-        return ggy, ConvWeight(*settings, self.kernel)(g, gy) if self.needs[1] else None
+        gw = ConvWeight(*settings, self.kernel)(g, gy) if self.needs[1] else None
+        return ggy, gw, *_bias_gradient(g, self.needs)
 
 
 @op
 class ConvWeight(Correlation):
+    name = "ConvolutionBackwardBackward0"
     stride: Ints
     padding: Ints
     dilation: Ints
@@ -454,9 +464,8 @@ def _conv_transpose(
             f"Given input size per channel: {list(shape_of(x)[2:])}. Calculated output size per channel: "
             f"{list(spatial)}. Output size is too small"
         )
-    y = ConvInput(s, p, d, groups, spatial)(x, w)
-    if b is not None:
-        y = y + reshape(b, -1, *(1,) * nd)
+    conv = ConvInput(s, p, d, groups, spatial)
+    y = conv(x, w) if b is None else conv(x, w, b)
     return squeeze(y, 0) if single else y
 
 

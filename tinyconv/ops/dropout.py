@@ -43,7 +43,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     >>> x = tc.ones(4, requires_grad=True)
     >>> tc.nn.functional.dropout(x).sum().backward()
     >>> x.grad
-    tensor([2., 2., 0., 2.])
+    tensor([0., 0., 2., 0.])
     """
     return _dropout(input, p, training, inplace, shape_of(input))
 

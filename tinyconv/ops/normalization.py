@@ -14,7 +14,7 @@ from ..shapes import Ints
 from ._common import dtype_of, ndim_of, shape_of
 from .elementwise import rsqrt
 from .reduce import mean, sum
-from .views import reshape
+from .views import named, reshape
 
 # ── kernels ───────────────────────────────────────────────────────────────────────────────────
 # ``x`` is (n, c, l): images by channels by pixels.
@@ -332,7 +332,7 @@ def layer_norm(
             f"Make the layer LayerNorm({list(shape[len(shape) - len(tail) :])}).",
         )
     y = Standardize(tuple(range(len(shape) - len(tail), len(shape))), eps)(input)
-    return _affine(y, weight, bias, tail)
+    return named(_affine(y, weight, bias, tail), "NativeLayerNormBackward0")
 
 
 def group_norm(
@@ -365,7 +365,8 @@ def group_norm(
                 f"shape {list(shape_of(v))} and input of shape {list(shape)}"
             )
     y = Standardize((2,), eps)(reshape(input, n, num_groups, -1)) if prod(shape) else input
-    return _affine(reshape(y, shape), weight, bias, (1, c, *(1,) * (len(shape) - 2)))
+    y = _affine(reshape(y, shape), weight, bias, (1, c, *(1,) * (len(shape) - 2)))
+    return named(y, "NativeGroupNormBackward0")
 
 
 def instance_norm(

@@ -15,7 +15,7 @@ from .indexing import Gather
 from .joining import cat
 from .reduce import mean
 from .slices import narrow
-from .views import reshape, squeeze, unsqueeze
+from .views import named, reshape, squeeze, unsqueeze
 
 # ── kernels ───────────────────────────────────────────────────────────────────────────────────
 # ``x`` (planes, h, w), ``y`` (planes, oh, ow); ``where`` is the flat place of the winner in its plane: the first of
@@ -507,6 +507,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
         y = avg_pool2d(x, (rows[0], cols[0]))
     else:  # rows, then columns: the average of averages of equal counts
         y = _axis_means(_axis_means(x, 2, _bounds(h, oh)), 3, _bounds(w, ow))
+    named(y, "MeanBackward1" if oh == ow == 1 else "AdaptiveAvgPool2DBackward0")
     return squeeze(y, 0) if single else y
 
 
@@ -540,7 +541,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
             where[:, :, i, j] = (r + top) * w + q + left
     places = x.wrap(where)
     y = Gather(2)(reshape(x, n, c, h * w), reshape(places, n, c, oh * ow))
-    y = reshape(y, n, c, oh, ow)
+    y = named(reshape(y, n, c, oh, ow), "AdaptiveMaxPool2DBackward0")
     if single:
         y, places = squeeze(y, 0), squeeze(places, 0)
     return (y, places) if return_indices else y
