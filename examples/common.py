@@ -11,7 +11,7 @@ from tinyconv.vision import datasets
 
 
 def arguments(
-    description: str | None, epochs: int, batch_size: int, lr: float
+    description: str | None, epochs: int | None, batch_size: int, lr: float
 ) -> argparse.ArgumentParser:
     """The options that every example takes."""
     parser = argparse.ArgumentParser(
@@ -25,7 +25,7 @@ def arguments(
     parser.add_argument(
         "--download", action="store_true", help="fetch the dataset if it is not there"
     )
-    parser.add_argument("--epochs", type=int, default=epochs)
+    parser.add_argument("--epochs", type=int, default=epochs, help="times through the images")
     parser.add_argument(
         "--steps", type=int, default=None, help="stop every epoch after so many batches"
     )

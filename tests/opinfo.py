@@ -179,7 +179,7 @@ def assert_same_gradients(
     try:
         b = torch.autograd.grad(z, pair.theirs, gz, create_graph=second, allow_unused=True)
     except RuntimeError as error:
-        if "derivative for aten::" in str(error):
+        if "derivative for" in str(error):
             return  # torch has none: nothing to compare with
         raise
     a = tc.autograd.grad(y, pair.ours, gy, create_graph=second, allow_unused=True)
