@@ -372,3 +372,11 @@ def test_names_of_nodes(expression):
         return repr(NODES[expression](x, lib).grad_fn).split()[0]
 
     assert name(tc) == name(torch)
+
+
+def test_constructor_converts_as_torch_does():
+    for data in (np.arange(3.0), np.arange(3), [1, 2], (1.5, 2.5)):
+        ours, theirs = tc.Tensor(data), torch.Tensor(data)
+        assert repr(ours) == repr(theirs)
+    a = np.zeros(2, np.float32)
+    assert not np.shares_memory(tc.Tensor(a).array, a)

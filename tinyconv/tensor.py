@@ -29,9 +29,6 @@ class Tensor(Variable):
     """
 
     def __init__(self, *data: Any) -> None:
-        if len(data) == 1 and type(data[0]).__module__.partition(".")[0] in ("numpy", "cupy"):
-            self.array = data[0]  # as it is: no copy, no new dtype
-            return
         if len(data) == 1 and isinstance(data[0], Size):
             data = data[0]
         elif len(data) == 1 and isinstance(data[0], float):

@@ -119,7 +119,7 @@ class ImageDataset(VisionDataset):
             return [self[index] for index in indices]
         rows = np.fromiter(map(operator.index, indices), np.int64)
         targets = np.fromiter((self.targets[row] for row in rows.tolist()), np.int64, len(rows))
-        return _Items([run(steps, self._pixels()[rows]), Tensor(targets)])
+        return _Items([run(steps, self._pixels()[rows]), Tensor.wrap(targets)])
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train else 'Test'}"

@@ -69,8 +69,8 @@ class MNIST(OnDisk):
             unpacked = (folder / plain).exists() and not (folder / name).exists()
             files |= {plain: None} if unpacked else {name: checksum}
         images, labels = load(folder, files, read_idx, self.remedy)
-        self.data = Tensor(images)
-        self.targets = Tensor(labels.astype(np.int64))
+        self.data = Tensor.wrap(images)
+        self.targets = Tensor.wrap(labels.astype(np.int64))
 
     def download(self) -> None:
         """Fetch the four files into the folder; they stay packed."""

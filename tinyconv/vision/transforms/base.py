@@ -117,7 +117,7 @@ class ToTensor(Transform):
         return to_tensor(img)
 
     def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
-        return Tensor(scale(images.array))
+        return Tensor.wrap(scale(images.array))
 
 
 class Normalize(Transform):
@@ -160,9 +160,9 @@ def _flat(transform: Any) -> list[Any]:
 def run(steps: Sequence[Transform], images: np.ndarray) -> Tensor:
     """Run a chain of :func:`batch_steps`: bytes ``(N, H, W, C) or (N, H, W) -> (N, C, H, W)``."""
     planes = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    batch = Tensor(planes.copy(order="C"))
+    batch = Tensor.wrap(planes.copy(order="C"))
     ends = [0]  # of each step's columns in the table of words
-    scout = Tensor(np.zeros_like(batch.array[:1]))  # a black image walks ahead, to see sizes
+    scout = Tensor.wrap(np.zeros_like(batch.array[:1]))  # a black image walks ahead, to see sizes
     for step in steps:
         scout = step.prepare(scout)
         taken = step.words(*scout.shape[-2:])

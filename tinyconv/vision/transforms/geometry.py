@@ -42,7 +42,7 @@ def each_plane(img: Picture, function: Callable[[Any], Any]) -> Picture:
                 "transforms prepare data and record no gradient, but the image requires grad\n"
                 "Call them on img.detach(), or write the step with tensor operations."
             )
-        return Tensor(_fresh(function(img.array)))
+        return Tensor.wrap(_fresh(function(img.array)))
     if isinstance(img, np.ndarray) and img.ndim == 2:
         return _fresh(function(img))
     if isinstance(img, np.ndarray) and img.ndim == 3:

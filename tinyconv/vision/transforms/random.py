@@ -34,7 +34,7 @@ class _RandomFlip(RandomTransform):
         chosen = self.happens(words)
         x = images.array.copy()
         x[chosen] = np.flip(x[chosen], self.axis)
-        return Tensor(x)
+        return Tensor.wrap(x)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(p={self.p})"
@@ -133,7 +133,7 @@ class RandomCrop(RandomTransform):
     def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
         top, left = self.corner(words, *images.shape[2:])
         windows = np.lib.stride_tricks.sliding_window_view(images.array, self.size, (2, 3))
-        return Tensor(windows[np.arange(len(words)), :, top, left])
+        return Tensor.wrap(windows[np.arange(len(words)), :, top, left])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, padding={self.padding})"

@@ -49,7 +49,7 @@ def to_tensor(pic: Picture) -> Tensor:
         full = np.uint8(255 if pic.mode == "1" else 1)  # of a mode that knows 0 and 1 only
         pic = np.asarray(pic, _MODE_DTYPES.get(pic.mode, np.uint8)) * full
     x = _planes(pic)
-    return Tensor(scale(x)) if x.dtype == np.uint8 else from_numpy(x.copy(order="C"))
+    return Tensor.wrap(scale(x)) if x.dtype == np.uint8 else from_numpy(x.copy(order="C"))
 
 
 def scale(x: Any) -> Any:
