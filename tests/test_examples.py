@@ -107,7 +107,7 @@ def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     settings = command(
-        CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "50", "--steps", "3"
+        CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "5000", "--steps", "3"
     )
     with subprocess.Popen(**settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
@@ -117,7 +117,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         printed, errors = process.communicate()
         stop.cancel()
-    assert lines[3].startswith("epoch 2/50"), "".join(lines) + errors
+    assert lines[3].startswith("epoch 2/5000"), "".join(lines) + errors
     assert process.returncode == 0, errors
     (checkpoint,) = files(printed, tmp_path)
     assert f"--resume {checkpoint}" in printed
