@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,12 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     settings = command(
         CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "5000", "--steps", "3"
     )
-    with subprocess.Popen(**settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    heard = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background ignores Ctrl-C
+    with subprocess.Popen(
+        **settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heard
+    ) as process:
         assert process.stdout
         stop = threading.Timer(120, process.kill)
         stop.start()
