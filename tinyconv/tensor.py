@@ -86,7 +86,7 @@ class Tensor(Variable):
         return ops.add(other, self)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.div(other, self)
+        return ops.mul(ops.reciprocal(self), other)  # torch's two roundings, not one
 
     def __rfloordiv__(self, other: Any) -> Tensor:
         return ops.floor_divide(other, self)

@@ -47,6 +47,15 @@ def _compile(loop: FunctionType, options: dict[str, Any]) -> Callable[..., None]
 _one_at_a_time = threading.Lock()
 
 
+def _after_fork() -> None:
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()  # a thread that held it is not there to give it back
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Kernel:
     """A named loop that fills arrays.
 
