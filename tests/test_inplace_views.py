@@ -75,6 +75,14 @@ def an_expanded_view(lib):
 
 
 @story
+def a_view_expanded_by_dimensions_of_one(lib):
+    x = leaf(lib, 3)
+    y = x * 1
+    y.expand(1, 1, 3)[0].mul_(2)
+    return [lib.zeros(0, 1).expand(0, 3).shape[1], *ends(y, lib, x)]
+
+
+@story
 def an_expanded_result(lib):
     x = leaf(lib, 3, 1)
     y = x.expand(3, 4)
