@@ -81,7 +81,7 @@ def test_unbatched_noncontiguous_and_empty():
 
 
 def test_more_images_than_fit_in_a_chunk(monkeypatch):
-    from tinyconv.ops import conv
+    from tinyconv.ops.conv import maps as conv
 
     monkeypatch.setattr(conv, "_CHUNK", 20_000)
     agree(

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import tinyconv as tc
-from tinyconv.backend import kernel, parallel
+from tinyconv.backend import parallel
 from tinyconv.nn import functional as F
 
 
@@ -30,13 +30,14 @@ def step(x: tc.Tensor, w: tc.Tensor) -> np.ndarray:
 def test_the_cut_changes_no_result(threads, monkeypatch):
     x, w = images(5)
     expected = step(x, w)
-    monkeypatch.setattr(parallel, "thread_count", lambda: threads)
+    monkeypatch.setattr(parallel, "_team", parallel._Team(threads))
+    monkeypatch.setattr(parallel, "GRAIN", 1)
     np.testing.assert_allclose(step(x, w), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(step(x, w), step(x, w))  # to the bit, for as many threads
 
 
 def test_blas_gets_its_threads_back(monkeypatch):
-    monkeypatch.setattr(parallel, "thread_count", lambda: 2)
+    monkeypatch.setattr(parallel, "_team", parallel._Team(2))
     before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     x, w = images(6)
     with ThreadPoolExecutor(4) as several:
@@ -48,13 +49,13 @@ def test_blas_gets_its_threads_back(monkeypatch):
 
 
 def test_an_exception_comes_through_and_nothing_stays_limited(monkeypatch):
-    monkeypatch.setattr(parallel, "thread_count", lambda: 2)
+    monkeypatch.setattr(parallel, "_team", parallel._Team(2))
 
     def fail(start: int, stop: int) -> None:
         raise ValueError(f"{start} to {stop}")
 
     with pytest.raises(ValueError, match="0 to 2"):
-        parallel.share(4, fail)
+        parallel.share_products(4, fail)
     assert parallel._team.calls == 0
 
 
@@ -68,7 +69,7 @@ def test_a_child_computes_though_a_thread_held_the_lock():
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with kernel._one_at_a_time:
+        with parallel._team.lock:
             held.set()
             done.wait(20)
 

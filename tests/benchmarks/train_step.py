@@ -1,107 +1,137 @@
-"""A whole training step in tinyconv and in PyTorch, side by side: the ratio of their times.
+"""Whole training steps in tinyconv and in PyTorch, side by side: the ratio of their times.
 
-    python tests/benchmarks/train_step.py [--models cifar10_cnn fashion_mnist] [--rounds 20] [--threads 1]
+    python tests/benchmarks/train_step.py [--models a b] [--variants tinyconv torch_fused] [--rounds 20] [--threads 1]
+    python tests/benchmarks/train_step.py --inference      forward only, in eval mode
+    python tests/benchmarks/train_step.py --memory         peak memory of ten steps (memory.py)
+    python tests/benchmarks/train_step.py --start          from the start of the process to the first step (start.py)
+    python tests/benchmarks/train_step.py --batch          what an image costs in batches of 8 to 512 (batch.py)
 
-Both run in this process, in turns; only the ratio of a round means something on a machine that others share. A step is
-zero_grad, forward, cross_entropy, backward, optimizer step.
+A step is zero_grad, forward, cross_entropy, backward, optimizer step. All variants run in this process, in turns; a
+ratio is a time divided by that of torch eager in the same round, so below 1 is faster than torch. The networks are in
+models.py. ``--json FILE`` keeps the figures; picture.py draws them.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import json
 import statistics
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import batch
+import memory
+import start
+from libraries import CORES, load, machine
+from models import MODELS, SMALL
+from timing import Watch, describe, in_turns, ratios, stopwatch
+from variants import REFERENCE, VARIANTS, inference, training
 
-def cifar10_cnn(lib: Any) -> tuple[Any, Any, tuple[int, ...], int]:
-    """The network of examples/cifar10_cnn.py: three conv-BatchNorm-ReLU-pool blocks, two linear layers, Adam."""
-    nn = lib.nn
-
-    def block(i: int, o: int) -> list[Any]:
-        return [
-            nn.Conv2d(i, o, 3, padding=1, bias=False),
-            nn.BatchNorm2d(o),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        ]
-
-    model = nn.Sequential(
-        *block(3, 32), *block(32, 64), *block(64, 128),
-        nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10),
-    )  # fmt: skip
-    return model, lib.optim.Adam(model.parameters(), lr=1e-3), (128, 3, 32, 32), 10
+Row = dict[str, Any]
+Losses = Callable[[], float]
 
 
-def fashion_mnist(lib: Any) -> tuple[Any, Any, tuple[int, ...], int]:
-    """The network of examples/fashion_mnist.py: two convolutions with pools, two linear layers, SGD with momentum."""
-    nn = lib.nn
-    model = nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10),
-    )  # fmt: skip
-    return model, lib.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), (512, 1, 28, 28), 10
+def prepare(name: str, variants: list[str], libs: dict[str, Any], mode: str) -> tuple[dict[str, Losses], list[Row]]:  # fmt: skip
+    """The steps of model ``name`` that can run here, each run once, and a row for each that cannot.
+
+    Raises:
+        SystemExit: a first loss differs from that of torch eager: times of different work cannot be compared.
+    """
+    build = inference if mode == "inference" else training
+    steps: dict[str, Losses] = {}
+    losses: dict[str, float] = {}
+    missing: list[Row] = []
+    for v in variants:
+        how = VARIANTS[v]
+        try:
+            step = build(libs[how.library], MODELS[name], how)
+            losses[v] = step()
+        except Exception as error:
+            if not how.compiled:
+                raise
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            missing.append({"model": name, "variant": v, "unavailable": reason})
+        else:
+            steps[v] = step
+    for v, loss in losses.items():
+        if not abs(loss - losses[REFERENCE]) < 1e-3:
+            raise SystemExit(
+                f"model {name}: the first loss is {loss} in {v} and {losses[REFERENCE]} in torch"
+            )
+    return steps, missing
 
 
-MODELS = {f.__name__: f for f in (cifar10_cnn, fashion_mnist)}
+def compare(options: argparse.Namespace) -> list[Row]:
+    """Time every model in every variant; print and return the figures."""
+    mode, rounds = options.mode, options.rounds or 20
+    variants = [v for v in VARIANTS if v in {*options.variants, REFERENCE}]
+    if mode == "inference":
+        variants = [v for v in variants if not VARIANTS[v].only_training]
+    libs = {n: load(n, options.threads) for n in sorted({VARIANTS[v].library for v in variants})}
+    rows: list[Row] = []
+    for name in options.models:
+        print(f"({name}) {MODELS[name].about}, batch {MODELS[name].batch}", flush=True)
+        steps, missing = prepare(name, variants, libs, mode)
+        watches: dict[str, Watch] = {v: stopwatch(step) for v, step in steps.items()}
+        measured = in_turns(watches, rounds)
+        for v, seconds in measured.items():
+            print(f"    {v:20}{describe(seconds, measured[REFERENCE])}", flush=True)
+            low, middle = ratios(seconds, measured[REFERENCE])
+            rows.append({"model": name, "variant": v, "ratio_min": low, "ratio_median": middle, "seconds": seconds})  # fmt: skip
+        for row in missing:
+            print(f"    {row['variant']:20}  unavailable: {row['unavailable']}", flush=True)
+        rows += missing
+    return rows + means(rows, variants, options.models)
 
 
-def step_of(lib: Any, make: Callable[[Any], Any]) -> Callable[[], float]:
-    """A function that runs one training step and returns its loss."""
-    lib.manual_seed(0)
-    model, optimizer, shape, classes = make(lib)
-    x = lib.randn(*shape)
-    y = lib.randint(0, classes, (shape[0],))
+def means(rows: list[Row], variants: list[str], models: list[str]) -> list[Row]:
+    """Geometric means of the ratios, of the small models and of all, for variants that ran everywhere; printed."""
+    found = []
+    for label, group in (("a-d", SMALL), ("all", tuple(models))):
+        for v in variants:
+            ran = [r for r in rows if r["variant"] == v and r["model"] in group and "seconds" in r]
+            if v == REFERENCE or len(ran) < len(group) or len(group) < 2:
+                continue
+            mean = {
+                k: statistics.geometric_mean(r[k] for r in ran)
+                for k in ("ratio_min", "ratio_median")
+            }
+            found.append({"mean": label, "variant": v, **mean})
+            print(
+                f"geometric mean, {label:4}{v:20} ratio min {mean['ratio_min']:6.2f} median {mean['ratio_median']:6.2f}"
+            )
+    return found  # fmt: skip
 
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = lib.nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
 
-    return step
+MODES = {
+    "training": compare,
+    "inference": compare,
+    "memory": memory.report,
+    "start": start.report,
+    "batch": batch.report,
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    options = parser.parse_args()
-    os.environ["NUMBA_NUM_THREADS"] = str(options.threads)
-
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    import tinyconv
-
-    torch.set_num_threads(options.threads)
-    threadpool_limits(options.threads)
-    print(
-        f"{platform.processor() or platform.machine()}, {options.threads} thread(s), torch {torch.__version__}"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name in options.models:
-        ours, theirs = step_of(tinyconv, MODELS[name]), step_of(torch, MODELS[name])
-        for _ in range(3):
-            ours(), theirs()
-        pairs = []
-        for _ in range(options.rounds):
-            times = []
-            for step in (ours, theirs):
-                start = time.perf_counter()
-                step()
-                times.append(time.perf_counter() - start)
-                time.sleep(0.01)  # lets the other's thread pool go to sleep
-            pairs.append(times)
-        ratios = [a / b for a, b in pairs]
-        print(
-            f"{name:14} tinyconv {min(a for a, _ in pairs) * 1e3:7.1f} ms  torch {min(b for _, b in pairs) * 1e3:7.1f} ms  "
-            f"ratio min {min(ratios):.2f} median {statistics.median(ratios):.2f}"
-        )
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--rounds", type=int, help="20 for steps, 5 for --start and --batch")
+    parser.add_argument("--threads", type=int, default=CORES)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    for mode in MODES:
+        parser.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode)
+    parser.set_defaults(mode="training")
+    options = parser.parse_args()
+    about = machine(options.threads)
+    print(*(f"{k}: {v}" for k, v in about.items()), sep="\n")
+    rows = MODES[options.mode](options)
+    if options.json:
+        found = {"mode": options.mode, "machine": about, "rows": rows}
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from types import FunctionType
 from typing import Any
 
 from .base import XP
-
-prange: Any = range  # in a loop that is compiled, numba's prange takes this name's place
+from .parallel import share
 
 
 def jit_enabled() -> bool:
@@ -20,48 +17,28 @@ def jit_enabled() -> bool:
     return os.environ.get("TINYCONV_JIT", "1") != "0" and find_spec("numba") is not None
 
 
-def _compile(loop: FunctionType, options: dict[str, Any]) -> Callable[..., None]:
-    numba = import_module("numba")  # 0.4 s: not before the first loop is needed
-    if "NUMBA_THREADING_LAYER" not in os.environ:
-        numba.config.THREADING_LAYER = "workqueue"
-    code = FunctionType(
-        loop.__code__,
-        {**loop.__globals__, "prange": numba.prange},
-        loop.__name__,
-        loop.__defaults__,
-    )
-    code.__module__, code.__qualname__ = loop.__module__, loop.__qualname__
-    settings = {"parallel": True, "nogil": True, "error_model": "numpy", **options}
-    try:
-        compiled: Callable[..., None] = numba.njit(cache=True, **settings)(code)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        compiled = numba.njit(**settings)(code)
-    return compiled
+def helper(f: Any) -> Any:
+    """Decorator: a function that loops call, compiled together with them."""
+    f.helper = True
+    return f
 
 
-# Note [Threads of the loops]
-# numba can run its threads in three ways. OpenMP's spin for milliseconds after each loop, on the cores that BLAS wants
-# next (a convolution alternates between the two: 75 ms instead of 24), and a forked process that calls a loop dies.
-# TBB is a package of its own. numba's own "workqueue" sleeps between loops and survives a fork, but must not be entered
-# by two Python threads at once: hence the lock.
-_one_at_a_time = threading.Lock()
+def instruction(f: Any) -> Any:
+    """Decorator: a function that loops call, which stands for a few vector instructions.
 
-
-def _after_fork() -> None:
-    global _one_at_a_time
-    _one_at_a_time = threading.Lock()  # a thread that held it is not there to give it back
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    What is written is its meaning; `simd` has the instructions under the same name.
+    """
+    f.instruction = True
+    return f
 
 
 class Kernel:
     """A named loop that fills arrays.
 
     ``@Kernel`` takes the definition ``f(xp, *args)``, whole-array operations that run on every device;
-    ``.cpu`` adds a numba loop ``f(*args)``. Both take the same arguments: arrays to read, numbers,
-    arrays to fill. The caller allocates, so a kernel decides neither a shape nor a dtype.
+    ``.cpu`` adds a numba loop ``f(start, stop, *args)``, which does a part of the work, so that several
+    threads can share it. The arguments are arrays to read, numbers, arrays to fill: the caller
+    allocates, and a kernel decides neither a shape nor a dtype.
     """
 
     def __init__(self, definition: Callable[..., None]) -> None:
@@ -71,29 +48,36 @@ class Kernel:
         self.loop: Any = None
         self._run: Callable[..., None] | None = None
 
-    def cpu(self, loop: Any = None, **options: Any) -> Any:
-        """Decorator: the CPU body, compiled by numba at its first call and cached on disk."""
+    def cpu(
+        self, loop: Any = None, *, over: Callable[..., int] | None = None, **options: Any
+    ) -> Any:
+        """Decorator: the CPU body, compiled by numba at its first call and cached on disk.
+
+        ``over`` tells from the arguments how far ``range(start, stop)`` goes in all: unless given, over
+        the rows of the first.
+        """
         if loop is None:
-            return lambda f: self.cpu(f, **options)
-        self.loop, self._options = loop, options
+            return lambda f: self.cpu(f, over=over, **options)
+        self.loop, self.over, self._options = loop, over, options
         return loop
 
     def __call__(self, *args: Any) -> None:
         first = args[0]
         xp = XP[type(first)]
-        if xp.__name__ != "numpy" or self.loop is None or first.dtype.char not in "fdlqBi?":
+        if xp.__name__ != "numpy" or self.loop is None or first.dtype.char not in "fd":
             self.definition(xp, *args)
             return
-        if self._run is None:
-            with _one_at_a_time:
-                self._run = self._run or self._choose(xp)
-        if self._options.get("parallel", True):
-            with _one_at_a_time:  # Note [Threads of the loops]
-                self._run(*args)
-        else:
-            self._run(*args)
+        run = self._run or self._choose()
+        if run is None:
+            self.definition(xp, *args)
+            return
+        n = len(first) if self.over is None else self.over(*args)
+        share(n, lambda start, stop: run(start, stop, *args), first.size)
 
-    def _choose(self, xp: Any) -> Callable[..., None]:
-        if jit_enabled():
-            return _compile(self.loop, self._options)
-        return lambda *args: self.definition(xp, *args)
+    def _choose(self) -> Callable[..., None] | None:
+        if self._run is None and jit_enabled():
+            door = import_module(
+                "._numba", __package__
+            )  # 0.4 s: not before the first loop is needed
+            self._run = door.compiled(self.loop, **self._options)
+        return self._run

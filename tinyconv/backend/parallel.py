@@ -1,8 +1,10 @@
-"""A batch cut among a few Python threads, each of which computes alone.
+"""Work cut among a few Python threads, each of which computes alone.
 
-Note [One fork and one join]. A convolution alternates between loops and matrix products dozens of times. If both are
-parallel inside, every alternation is a meeting of all threads, and a core that another program borrows for a moment
-holds up each meeting. Cut once, at the batch, each thread runs serial loops and single-threaded products to the end.
+Note [One fork and one join]. A loop compiled by numba, and a product by BLAS, let go of Python's lock while they run, so
+ordinary threads are enough. Every operation is cut once, at its outermost extent, and each thread runs serial code to the
+end of its part: where loops and products are parallel inside, every alternation between them is a meeting of all threads,
+and a core that another program borrows for a moment holds up each meeting. Nothing here belongs to numba's own threads,
+of which one kind dies in a forked process and another must not be entered twice.
 """
 
 from __future__ import annotations
@@ -10,48 +12,98 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from ..errors import ArgumentError
+
 T = TypeVar("T")
+GRAIN = 1 << 15  # elements: what one thread does in the time that waking another takes
 
 
-def thread_count() -> int:
+def _quota() -> int:
+    """The cores that the process's control group grants, rounded up; many if it does not say."""
+    for path in ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
+        try:
+            numbers = Path(path).read_text().split()
+            period = numbers[1:] or Path(path.replace("quota", "period")).read_text().split()
+        except OSError:
+            continue
+        if numbers[0].isdigit() and period[0].isdigit():
+            return max(1, -(-int(numbers[0]) // int(period[0])))
+    return 1 << 10
+
+
+def _available() -> int:
     """The cores this process may use, or what ``NUMBA_NUM_THREADS`` or ``OMP_NUM_THREADS`` say."""
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(name, "").isdigit():
             return max(1, int(os.environ[name]))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, _quota())
+
+
+class _Job:
+    """A part of some work, for another thread: what came of it, and a lock that opens at the end."""
+
+    def __init__(self, work: Callable[[int, int], Any], start: int, stop: int) -> None:
+        self.work, self.start, self.stop = work, start, stop
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        try:
+            self.result = self.work(self.start, self.stop)
+        except BaseException as error:
+            self.error = error
+        self.done.release()
+
+    def wait(self) -> Any:
+        self.done.acquire()
+        if self.error is not None:
+            raise self.error
+        return self.result
 
 
 class _Team:
     """The threads, and how many calls hold BLAS to one thread at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.jobs: SimpleQueue[_Job] = SimpleQueue()
+        self.workers = 0
         self.lock = threading.Lock()
-        self.pool: ThreadPoolExecutor | None = None
+        self.here = threading.local()  # ``inside``: this thread is running a part
         self.controller: ThreadpoolController | None = None
         self.calls = 0
         self.limit: Any = None
 
-    def workers(self) -> ThreadPoolExecutor:
-        with self.lock:
-            if self.pool is None:
-                self.pool = ThreadPoolExecutor(thread_count(), "tinyconv")
-            return self.pool
+    def submit(self, job: _Job) -> None:
+        if self.workers < self.count - 1:
+            with self.lock:
+                while self.workers < self.count - 1:
+                    self.workers += 1
+                    threading.Thread(target=self._serve, name="tinyconv", daemon=True).start()
+        self.jobs.put(job)
+
+    def _serve(self) -> None:
+        self.here.inside = True
+        while True:
+            self.jobs.get().run()
 
     @contextmanager
     def serial_blas(self) -> Iterator[None]:
         """The first call in sets one thread, the last one out puts the old number back."""
         with self.lock:
-            if self.controller is None:
-                self.controller = ThreadpoolController()
             if self.calls == 0:
-                self.limit = self.controller.limit(limits=1, user_api="blas")
+                self.limit = self._blas().limit(limits=1, user_api="blas")
             self.calls += 1
         try:
             yield
@@ -61,26 +113,89 @@ class _Team:
                 if self.calls == 0:
                     self.limit.restore_original_limits()
 
+    def _blas(self) -> ThreadpoolController:
+        if self.controller is None:
+            self.controller = ThreadpoolController()
+        return self.controller
 
-_team = _Team()
+    def limit_blas(self) -> None:
+        with self.lock:
+            self._blas().limit(limits=self.count, user_api="blas")
+
+
+_team = _Team(_available())
 
 
 def _after_fork() -> None:
     global _team
-    _team = _Team()  # threads do not survive a fork
+    _team = _Team(_team.count)  # threads do not survive a fork
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def share(n: int, work: Callable[[int, int], T]) -> list[T]:
-    """Call ``work(start, stop)`` on parts of ``range(n)``, one a thread; the results are in the order of the parts."""
-    parts = min(n, thread_count())
-    if parts <= 1:
+def get_num_threads() -> int:
+    """Return how many threads compute; at first as many as the cores that this process may use.
+
+    >>> import tinyconv as tc
+    >>> tc.get_num_threads() >= 1
+    True
+    """
+    return _team.count
+
+
+def set_num_threads(n: int) -> None:
+    """Let ``n`` threads compute, in the loops and in BLAS alike.
+
+    Raises:
+        RuntimeError: ``n`` is below one. TypeError: it is no integer.
+
+    >>> import tinyconv as tc
+    >>> before = tc.get_num_threads()
+    >>> tc.set_num_threads(1)
+    >>> tc.get_num_threads()
+    1
+    >>> tc.set_num_threads(before)
+    """
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"set_num_threads expects an int, but got {type(n).__name__}")
+    if n < 1:
+        raise ArgumentError("set_num_threads expects a positive integer", f"Got {n}.")
+    _team.count = n
+    _team.limit_blas()
+
+
+def share(n: int, work: Callable[[int, int], T], size: int | None = None) -> list[T]:
+    """Call ``work(start, stop)`` on parts of ``range(n)``, one a thread; the results are in the order of the parts.
+
+    ``size`` is how many elements there are to do in all: few of them are not worth a second thread.
+    """
+    team = _team
+    parts = min(n, team.count)
+    if size is not None and parts > 1:
+        parts = min(parts, 1 + size // GRAIN)
+    here = team.here
+    if parts <= 1 or getattr(here, "inside", False):
         return [work(0, n)]
     bounds = [n * i // parts for i in range(parts + 1)]
+    jobs = [_Job(work, a, b) for a, b in pairwise(bounds[1:])]
+    for job in jobs:
+        team.submit(job)
+    here.inside = True
+    try:
+        first = work(0, bounds[1])  # this thread is one of them
+    finally:
+        here.inside = False
+        for job in jobs:  # nobody returns while a part still writes
+            job.done.acquire()
+            job.done.release()
+    return [first, *(job.wait() for job in jobs)]
+
+
+def share_products(n: int, work: Callable[[int, int], T]) -> list[T]:
+    """``share`` for work that calls BLAS, which is held to one thread meanwhile."""
+    if min(n, _team.count) <= 1:
+        return [work(0, n)]
     with _team.serial_blas():
-        jobs = [_team.workers().submit(work, a, b) for a, b in pairwise(bounds[1:])]
-        first = work(bounds[0], bounds[1])  # this thread is one of them
-        return [first, *(job.result() for job in jobs)]
+        return share(n, work)

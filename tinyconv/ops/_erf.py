@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..backend import Array, Kernel, prange
+from ..backend import Array, Kernel
 
 # Numerators and denominators, highest power first, of W. J. Cody, "Rational Chebyshev approximations
 # for the error function", Mathematics of Computation 23 (1969), 631-637; relative error below 6e-17.
@@ -60,8 +60,8 @@ def erf_kernel(xp: Any, x: Array, y: Array) -> None:
 
 
 @erf_kernel.cpu
-def _erf_loop(x: Array, y: Array) -> None:
-    for i in prange(x.size):
+def _erf_loop(start: int, stop: int, x: Array, y: Array) -> None:
+    for i in range(start, stop):
         y[i] = math.erf(x[i])
 
 
@@ -75,8 +75,8 @@ def erfc_kernel(xp: Any, x: Array, y: Array) -> None:
 
 
 @erfc_kernel.cpu
-def _erfc_loop(x: Array, y: Array) -> None:
-    for i in prange(x.size):
+def _erfc_loop(start: int, stop: int, x: Array, y: Array) -> None:
+    for i in range(start, stop):
         y[i] = math.erfc(x[i])
 
 

@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..shapes import Ints, Shape, conv_size, expand_ints
 from ._common import shape_of
 from .activation import floats
-from .conv import fold_windows, unfold_windows
+from .conv.columns import fold_windows, unfold_windows
 from .views import squeeze, unsqueeze
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel, prange
+from ..backend import Array, Kernel
 
 
 @Kernel
@@ -15,8 +15,8 @@ def pass_positive(xp, g, y, gx):
 
 
 @pass_positive.cpu
-def _pass_loop(g, y, gx):
-    for i in prange(g.size):
+def _pass_loop(start, stop, g, y, gx):
+    for i in range(start, stop):
         gx[i] = g.dtype.type(0) if y[i] <= 0 else g[i]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..autograd.function import Function, op
 from ..autograd.inplace import write
 from ..autograd.variable import Variable
-from ..backend import Array, Kernel, prange
+from ..backend import Array, Kernel
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..shapes import Ints
 from ._common import dtype_of, ndim_of, shape_of
@@ -20,6 +20,14 @@ from .views import named, reshape
 # ``x`` is (n, c, l): images by channels by pixels.
 
 
+def _channels(x: Array, *_: Any) -> int:
+    return int(x.shape[1])
+
+
+def _planes(x: Array, *_: Any) -> int:
+    return int(x.shape[0] * x.shape[1])
+
+
 @Kernel
 def channel_statistics(xp, x, mean, var):
     """Mean and biased variance of each channel, in two passes."""
@@ -27,10 +35,10 @@ def channel_statistics(xp, x, mean, var):
     var[...] = xp.square(x - mean.astype(x.dtype)[:, None]).mean((0, 2), dtype=var.dtype)
 
 
-@channel_statistics.cpu(fastmath={"reassoc", "contract", "nsz"})
-def _statistics_loop(x, mean, var):
+@channel_statistics.cpu(over=_channels, fastmath={"reassoc", "contract", "nsz"})
+def _statistics_loop(start, stop, x, mean, var):
     n, c, length = x.shape
-    for k in prange(c):
+    for k in range(start, stop):
         total = 0.0
         for i in range(n):
             row = x.dtype.type(0)  # a row at a time in x's own precision, rows in double
@@ -56,10 +64,10 @@ def channel_affine(xp, x, scale, shift, y):
     y += shift[:, None]
 
 
-@channel_affine.cpu(fastmath={"contract"})
-def _affine_loop(x, scale, shift, y):
+@channel_affine.cpu(over=_planes, fastmath={"contract"})
+def _affine_loop(start, stop, x, scale, shift, y):
     n, c, length = x.shape
-    for row in prange(n * c):
+    for row in range(start, stop):
         i, k = row // c, row % c
         a, b = scale[k], shift[k]
         for j in range(length):
@@ -73,10 +81,10 @@ def channel_products(xp, g, x, mean, sums, products):
     products[...] = (g * (x - mean[:, None])).sum((0, 2))
 
 
-@channel_products.cpu(fastmath={"reassoc", "contract", "nsz"})
-def _products_loop(g, x, mean, sums, products):
+@channel_products.cpu(over=_channels, fastmath={"reassoc", "contract", "nsz"})
+def _products_loop(start, stop, g, x, mean, sums, products):
     n, c, length = x.shape
-    for k in prange(c):
+    for k in range(start, stop):
         total = 0.0
         product = 0.0
         mu = mean[k]
@@ -100,10 +108,10 @@ def channel_combine(xp, g, x, by_g, by_x, shift, gx):
     gx += shift[:, None]
 
 
-@channel_combine.cpu(fastmath={"contract"})
-def _combine_loop(g, x, by_g, by_x, shift, gx):
+@channel_combine.cpu(over=_planes, fastmath={"contract"})
+def _combine_loop(start, stop, g, x, by_g, by_x, shift, gx):
     n, c, length = x.shape
-    for row in prange(n * c):
+    for row in range(start, stop):
         i, k = row // c, row % c
         p, q, r = by_g[k], by_x[k], shift[k]
         for j in range(length):

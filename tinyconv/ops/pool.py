@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import XP, Array, Kernel, prange
+from ..backend import XP, Array, Kernel
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, expand_ints, pool_size
 from ._common import shape_of
@@ -43,10 +43,10 @@ def pool_max(xp, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
 
 
 @pool_max.cpu
-def _pool_max_loop(x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
+def _pool_max_loop(start, stop, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
     planes, h, w = x.shape
     oh, ow = y.shape[1:]
-    for plane in prange(planes):
+    for plane in range(start, stop):
         for r in range(oh):
             top = r * sh - ph
             while top < 0:
@@ -80,10 +80,10 @@ def unpool_max(xp, gy, where, gx):
 
 
 @unpool_max.cpu
-def _unpool_max_loop(gy, where, gx):
+def _unpool_max_loop(start, stop, gy, where, gx):
     planes, oh, ow = gy.shape
     w = gx.shape[2]
-    for plane in prange(planes):
+    for plane in range(start, stop):
         gx[plane] = 0
         for r in range(oh):
             for c in range(ow):
@@ -105,10 +105,10 @@ def pool_sum(xp, x, y, scale, kh, kw, sh, sw, ph, pw):
 
 
 @pool_sum.cpu
-def _pool_sum_loop(x, y, scale, kh, kw, sh, sw, ph, pw):
+def _pool_sum_loop(start, stop, x, y, scale, kh, kw, sh, sw, ph, pw):
     planes, h, w = x.shape
     oh, ow = y.shape[1:]
-    for plane in prange(planes):
+    for plane in range(start, stop):
         for r in range(oh):
             top = max(r * sh - ph, 0)
             bottom = min(r * sh - ph + kh, h)
@@ -136,10 +136,10 @@ def unpool_sum(xp, gy, gx, scale, kh, kw, sh, sw, ph, pw):
 
 
 @unpool_sum.cpu
-def _unpool_sum_loop(gy, gx, scale, kh, kw, sh, sw, ph, pw):
+def _unpool_sum_loop(start, stop, gy, gx, scale, kh, kw, sh, sw, ph, pw):
     planes, h, w = gx.shape
     oh, ow = gy.shape[1:]
-    for plane in prange(planes):
+    for plane in range(start, stop):
         gx[plane] = 0
         for r in range(oh):
             top = max(r * sh - ph, 0)

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel, prange
+from ..backend import Array, Kernel
 from ..shapes import Shape
 from .reduce import _wide
 
@@ -18,8 +18,8 @@ def add_slices(xp, g, index, out):
 
 
 @add_slices.cpu
-def _add_slices(g, index, out):
-    for a in prange(g.shape[0]):
+def _add_slices(start, stop, g, index, out):
+    for a in range(start, stop):
         for i in range(g.shape[1]):
             for b in range(g.shape[2]):
                 out[a, index[i], b] += g[a, i, b]

@@ -1,0 +1,52 @@
+"""tinyconv and torch, imported with a number of threads; and the machine they run on."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+POOLS = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limits(threads: int) -> dict[str, str]:
+    """The environment variables that give each thread pool its size."""
+    return {f"{pool}_NUM_THREADS": str(threads) for pool in POOLS}
+
+
+def load(name: str, threads: int) -> Any:
+    """Import ``tinyconv`` or ``torch``, held to ``threads`` threads.
+
+    OpenBLAS and numba read the environment once, when they are loaded: this is why the two are imported here and not
+    at the top of a file.
+    """
+    os.environ.update(limits(threads))
+    library = importlib.import_module(name)
+    if hasattr(library, "set_num_threads"):
+        library.set_num_threads(threads)
+    return library
+
+
+def machine(threads: int) -> dict[str, str]:
+    """What the figures depend on; no library is imported to learn it."""
+    return {
+        "processor": _processor(),
+        "cores": str(CORES),
+        "threads": str(threads),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("torch", "numpy", "numba")},
+        "command": " ".join([Path(sys.executable).name, *sys.argv]),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

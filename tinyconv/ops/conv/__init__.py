@@ -1,0 +1,226 @@
+"""Convolution and its transpose, over one and two dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import ArgumentError, ShapeError
+from ...shapes import conv_transpose_size, expand_ints
+from .._common import ndim_of, shape_of
+from ..pad import pad
+from ..views import squeeze, unsqueeze
+from .checks import check, settings
+from .maps import Conv, ConvInput
+
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
+
+def _conv(
+    name: str,
+    nd: int,
+    x: Any,
+    w: Any,
+    b: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Any:
+    check(name, x, w, b, nd, shape_of(w)[1] * groups if ndim_of(w) == nd + 2 else 0, groups)
+    if isinstance(padding, str):
+        x, padding = _named_padding(nd, x, w, stride, padding, dilation)
+    s, p, d = settings(nd, stride, padding, dilation, groups)
+    single = ndim_of(x) == nd + 1
+    if single:
+        x = unsqueeze(x, 0)
+    k = shape_of(w)[2:]
+    padded = [n + 2 * q for n, q in zip(shape_of(x)[2:], p, strict=True)]
+    reach = [e * (n - 1) + 1 for n, e in zip(k, d, strict=True)]
+    if any(n < r for n, r in zip(padded, reach, strict=True)):
+        raise ShapeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
+            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size",
+            "The image has become smaller than the filter: pool less before this layer, or pad.",
+        )
+    y = Conv(s, p, d, groups)(x, w) if b is None else Conv(s, p, d, groups)(x, w, b)
+    return squeeze(y, 0) if single else y
+
+
+def _named_padding(
+    nd: int, x: Any, w: Any, stride: Any, padding: str, dilation: Any
+) -> tuple[Any, Any]:
+    """'valid' is none; 'same' pads ``d (k - 1)`` in all, the odd one at the end."""
+    if padding == "valid":
+        return x, 0
+    if padding != "same":
+        raise ArgumentError(f"Invalid padding string {padding!r}, should be one of 'valid', 'same'")
+    if set(expand_ints(stride, nd, "stride")) != {1}:
+        raise ShapeError(
+            "padding='same' is not supported for strided convolutions",
+            "Give the padding in pixels.",
+        )
+    total = [
+        d * (k - 1)
+        for d, k in zip(expand_ints(dilation, nd, "dilation"), shape_of(w)[2:], strict=True)
+    ]
+    if any(t % 2 for t in total):
+        x = pad(x, [n for t in reversed(total) for n in (0, t % 2)])
+    return x, tuple(t // 2 for t in total)
+
+
+def _conv_transpose(
+    name: str,
+    nd: int,
+    x: Any,
+    w: Any,
+    b: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Any:
+    check(name, x, w, b, nd, shape_of(w)[0], groups)
+    s, p, d = settings(nd, stride, padding, dilation, groups)
+    extra = expand_ints(output_padding, nd, "output_padding")
+    if any(e >= max(a, c) for e, a, c in zip(extra, s, d, strict=True)):
+        raise ShapeError(
+            "output padding must be smaller than either stride or dilation, but got output_padding_height: "
+            f"{extra[0]} output_padding_width: {extra[-1]} stride_height: {s[0]} stride_width: {s[-1]} "
+            f"dilation_height: {d[0]} dilation_width: {d[-1]}"
+        )
+    single = ndim_of(x) == nd + 1
+    if single:
+        x = unsqueeze(x, 0)
+    spatial = tuple(map(conv_transpose_size, shape_of(x)[2:], shape_of(w)[2:], s, p, d, extra))
+    if min(spatial) <= 0:
+        raise ShapeError(
+            f"Given input size per channel: {list(shape_of(x)[2:])}. Calculated output size per channel: "
+            f"{list(spatial)}. Output size is too small"
+        )
+    conv = ConvInput(s, p, d, groups, spatial)
+    y = conv(x, w) if b is None else conv(x, w, b)
+    return squeeze(y, 0) if single else y
+
+
+# ── public ────────────────────────────────────────────────────────────────────────────────────
+
+
+def conv1d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """Correlate sequences with a bank of filters; arguments as :func:`conv2d`.
+
+    Shape:
+        ``(n, c, l), (f, c/g, k), (f) -> (n, f, ol)``
+    """
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """Correlate images with a bank of filters.
+
+    .. math:: y_{n,f,i,j} = b_f + \\sum_{c,a,b} w_{f,c,a,b}\\, x_{n,\\,c,\\,i s_h + a d_h - p_h,\\,j s_w + b d_w - p_w}
+
+    Args:
+        stride: pixels between windows.
+        padding: zeros on each side in pixels; ``'same'`` for output of the input's size, ``'valid'`` for none.
+        dilation: pixels between taps of the filter.
+        groups: input and output channels fall into this many groups that do not see each other.
+
+    Shape:
+        ``(n, c, h, w), (f, c/g, kh, kw), (f) -> (n, f, oh, ow)``, ``oh = (h + 2p - d(k - 1) - 1) // s + 1``
+
+    Raises:
+        ShapeError: channels do not match, or the filter is larger than the padded image. DTypeError: dtypes differ.
+
+    Source: arithmetic of sizes after Dumoulin & Visin, arXiv 1603.07285.
+
+    >>> import tinyconv as tc
+    >>> x = tc.ones(1, 1, 3, 3, requires_grad=True)
+    >>> tc.nn.functional.conv2d(x, tc.ones(1, 1, 2, 2)).sum().backward()
+    >>> x.grad[0, 0]
+    tensor([[1., 2., 1.],
+            [2., 4., 2.],
+            [1., 2., 1.]])
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The transpose of :func:`conv1d`; arguments as :func:`conv_transpose2d`."""
+    return _conv_transpose(
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
+
+
+def conv_transpose2d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The transpose of :func:`conv2d`: each input pixel paints its filter on the output.
+
+    Args:
+        output_padding: rows and columns added at one side, where several sizes convolve to the input's.
+
+    Shape:
+        ``(n, c, h, w), (c, f/g, kh, kw), (f) -> (n, f, oh, ow)``, ``oh = (h - 1)s - 2p + d(k - 1) + extra + 1``
+
+    >>> import tinyconv as tc
+    >>> x = tc.ones(1, 1, 2, 2, requires_grad=True)
+    >>> y = tc.nn.functional.conv_transpose2d(x, tc.ones(1, 1, 2, 2))
+    >>> y[0, 0]
+    tensor([[1., 2., 1.],
+            [2., 4., 2.],
+            [1., 2., 1.]], grad_fn=<SelectBackward0>)
+    """
+    return _conv_transpose(
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )

@@ -1,0 +1,194 @@
+"""Convolution, its two transposes, and the layers made of them.
+
+Three linear maps are closed under differentiation: with ``*`` for correlation,
+
+    Conv        y  = x * w
+    ConvInput   gx = the transpose of Conv in x, applied to gy
+    ConvWeight  gw = the transpose of Conv in w, applied to gy
+
+and the gradient of each is made of the other two. All three unfold the windows of a few images at a time into
+columns that stay in cache, and leave the arithmetic to one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+from ...autograd.function import Function, op
+from ...backend import Array, share_products
+from ...shapes import Ints, Shape, conv_size
+from .._common import ndim_of
+from ..reduce import sum
+from .columns import fold_windows, unfold_windows
+
+_CHUNK = 1 << 22  # bytes of columns at a time: what stays in a second-level cache
+
+
+class Correlation(Function):
+    """What the three maps share: settings, and the batch in chunks whose columns fit a cache."""
+
+    gives_away = True
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    groups: int
+
+    def prepare(self, x: Shape, k: Shape, out: Shape) -> None:
+        """Settle sizes; one spatial dimension becomes two, the first of size one."""
+        flat, zero = (1,) * (2 - len(k)), (0,) * (2 - len(k))
+        self.window = (
+            *flat, *out, *flat, *k, *flat, *self.stride, *zero, *self.padding, *flat, *self.dilation
+        )  # fmt: skip
+        self.planes = (x[1], *flat, *x[2:])  # c, h, w
+        self.rows, self.length = x[1] * prod(k), prod(out)
+
+    def share(self, n: int, work: Callable[[int, int], Any]) -> list[Any]:
+        """Run ``work`` on parts of the batch, on several threads; a GPU takes it whole."""
+        return share_products(n, work) if self.xp.__name__ == "numpy" else [work(0, n)]
+
+    def chunks(self, start: int, stop: int, like: Array) -> Iterator[tuple[slice, Array]]:
+        """Chunks of a part of the batch, each with memory for its columns (c kh kw, m, oh ow)."""
+        size = self.rows * self.length
+        step = max(1, min(stop - start, _CHUNK // max(1, size * like.itemsize)))
+        memory = self.xp.empty(size * step, like.dtype)
+        for at in range(start, stop, step):
+            m = min(step, stop - at)
+            yield slice(at, at + m), memory[: size * m].reshape(self.rows, m, self.length)
+
+    def unfold(self, x: Array, columns: Array) -> None:
+        unfold_windows(
+            self.xp.ascontiguousarray(x).reshape(len(x), *self.planes), columns, *self.window
+        )
+
+    def by_group(self, a: Array) -> Array:
+        """(rows, m, l) as matrices (groups, rows/groups, m l)."""
+        return a.reshape(self.groups, len(a) // self.groups, a.shape[1] * a.shape[2])
+
+    def channels_first(self, gy: Array) -> Array:
+        """Images (m, f, oh, ow) as matrices (groups, f/groups, m oh ow)."""
+        f = gy.shape[1]
+        return self.by_group(
+            self.xp.ascontiguousarray(gy.swapaxes(0, 1)).reshape(f, len(gy), self.length)
+        )
+
+
+def _bias_gradient(g: Any, needs: Any) -> tuple[Any, ...]:
+    """The gradient of the third input, if there is one: a sum over images and pixels."""
+    if len(needs) == 2:
+        return ()
+    return (sum(g, (0, *range(2, ndim_of(g)))) if needs[2] else None,)
+
+
+@op
+class Conv(Correlation):
+    name = "ConvolutionBackward0"
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    groups: int
+
+    def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
+        n, (f, _, *k), g = len(x), w.shape, self.groups
+        out = tuple(map(conv_size, x.shape[2:], k, self.stride, self.padding, self.dilation))
+        self.prepare(x.shape, tuple(k), out)
+        self.sizes = x.shape, w.shape
+        self.save(x if self.needs[1] else None, w if self.needs[0] else None)
+        y = self.xp.empty((n, f, self.length), x.dtype)
+        filters = w.reshape(g, f // g, -1)  # (g, f/g, c/g kh kw)
+
+        def work(start: int, stop: int) -> None:
+            for part, columns in self.chunks(start, stop, x):
+                self.unfold(x[part], columns)
+                chunk = filters @ self.by_group(columns)  # (g, f/g, K) @ (g, K, m oh ow)
+                chunk = chunk.reshape(f, -1, self.length).swapaxes(0, 1)
+                if b is None:
+                    y[part] = chunk
+                else:
+                    self.xp.add(chunk, b[:, None], out=y[part])
+
+        self.share(n, work)
+        return y.reshape(n, f, *out)
+
+    def backward(self, gy: Any) -> Any:
+        x, w = self.saved
+        settings = self.stride, self.padding, self.dilation, self.groups
+        (x_shape, w_shape), needs = self.sizes, self.needs
+        gx = ConvInput(*settings, x_shape[2:])(gy, w) if needs[0] else None
+        gw = ConvWeight(*settings, w_shape[2:])(x, gy) if needs[1] else None
+        return gx, gw, *_bias_gradient(gy, needs)
+
+
+@op
+class ConvInput(Correlation):
+    """Also the transposed convolution: each input element paints its filter on the output."""
+
+    name = "ConvolutionBackward0"
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    groups: int
+    spatial: Ints
+
+    def forward(self, gy: Array, w: Array, b: Array | None = None) -> Array:
+        (n, f, *out), (_, cg, *k), g = gy.shape, w.shape, self.groups
+        shape = (n, cg * g, *self.spatial)
+        self.save(gy if self.needs[1] else None, w if self.needs[0] else None)
+        self.kernel = tuple(k)
+        self.prepare(shape, self.kernel, tuple(out))
+        filters = w.reshape(g, f // g, -1).swapaxes(1, 2)  # (g, c/g kh kw, f/g)
+        gx = self.xp.empty(shape, gy.dtype)
+
+        def work(start: int, stop: int) -> None:
+            for part, columns in self.chunks(start, stop, gy):
+                self.xp.matmul(filters, self.channels_first(gy[part]), out=self.by_group(columns))
+                fold_windows(columns, gx[part].reshape(-1, *self.planes), *self.window)
+                if b is not None:
+                    gx[part] += b.reshape(-1, *(1,) * len(k))
+
+        self.share(n, work)
+        return gx
+
+    def backward(self, g: Any) -> Any:
+        gy, w = self.saved
+        settings = self.stride, self.padding, self.dilation, self.groups
+        ggy = Conv(*settings)(g, w) if self.needs[0] else None
+        gw = ConvWeight(*settings, self.kernel)(g, gy) if self.needs[1] else None
+        return ggy, gw, *_bias_gradient(g, self.needs)
+
+
+@op
+class ConvWeight(Correlation):
+    name = "ConvolutionBackwardBackward0"
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    groups: int
+    kernel: Ints
+
+    def forward(self, x: Array, gy: Array) -> Array:
+        (n, c), (_, f, *out), g = x.shape[:2], gy.shape, self.groups
+        self.save(x if self.needs[1] else None, gy if self.needs[0] else None)
+        self.spatial = x.shape[2:]
+        self.prepare(x.shape, self.kernel, tuple(out))
+
+        def work(start: int, stop: int) -> Array:
+            gw = self.xp.zeros((g, f // g, self.rows // g), x.dtype)
+            for part, columns in self.chunks(start, stop, x):
+                self.unfold(x[part], columns)
+                gw += self.channels_first(gy[part]) @ self.by_group(columns).swapaxes(
+                    1, 2
+                )  # (g, f/g, L) @ (g, L, K)
+            return gw
+
+        first, *others = self.share(n, work)
+        for gw in others:  # in the order of the batch: the sum is the same every time
+            first += gw
+        return first.reshape(f, c // g, *self.kernel)
+
+    def backward(self, g: Any) -> Any:
+        x, gy = self.saved
+        settings = self.stride, self.padding, self.dilation, self.groups
+        gx = ConvInput(*settings, self.spatial)(gy, g) if self.needs[0] else None
+        return gx, Conv(*settings)(x, g) if self.needs[1] else None
