@@ -24,8 +24,14 @@ def load(name: str, threads: int) -> Any:
 
     OpenBLAS and numba read the environment once, when they are loaded: this is why the two are imported here and not
     at the top of a file.
+
+    Raises:
+        RuntimeError: NumPy was imported before, with another number of threads.
     """
-    os.environ.update(limits(threads))
+    wanted = limits(threads)
+    if "numpy" in sys.modules and not wanted.items() <= os.environ.items():
+        raise RuntimeError("NumPy is loaded already, so its number of threads can no longer be set")
+    os.environ.update(wanted)
     library = importlib.import_module(name)
     if hasattr(library, "set_num_threads"):
         library.set_num_threads(threads)

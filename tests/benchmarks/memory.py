@@ -27,7 +27,7 @@ def report(options: argparse.Namespace) -> list[dict[str, Any]]:
     """
     rows = []
     for name in options.models:
-        print(f"({name}) {MODELS[name].about}, batch {MODELS[name].batch}")
+        print(f"({name}) {MODELS[name]}")
         for v in options.variants:
             if VARIANTS[v].compiled:
                 continue  # a compiler's memory is not that of training
@@ -51,7 +51,8 @@ def _run(variant: str, model: str, threads: int) -> list[float]:
 
 def _high_water() -> float:
     """MiB; the system counts in KiB, macOS in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)  # fmt: skip
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _child(variant: str, model: str, threads: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 class Recipe:
     """A network with the batch and the optimizer it is trained with."""
 
+    name: str
     about: str
     make: Callable[[Any], Any]
     batch: int
@@ -19,6 +20,9 @@ class Recipe:
     classes: int
     optimizer: str
     settings: dict[str, float]
+
+    def __str__(self) -> str:
+        return f"{self.name}, batch {self.batch} ({self.about})"
 
     def network(self, lib: Any) -> Any:
         """The network, with the weights of seed 0."""
@@ -145,12 +149,12 @@ CIFAR, MNIST = (3, 32, 32), (1, 28, 28)
 ADAM, SGD, MOMENTUM = {"lr": 1e-3}, {"lr": 0.01}, {"lr": 0.01, "momentum": 0.9}
 
 MODELS = {
-    "a": Recipe("conv5x5 3-32, conv3x3 32-16, Linear", two_convolutions, 64, CIFAR, 10, "SGD", SGD),
-    "b": Recipe("four conv-BatchNorm-ReLU, three Linear, Dropout", batch_norm_blocks, 64, CIFAR, 100, "Adam", ADAM),
-    "c": Recipe("MNIST: two conv-pool-ReLU, three Linear", mnist_pool_first, 16, MNIST, 10, "Adam", ADAM),
-    "d": Recipe("Fashion-MNIST: two conv-ReLU-pool, two Linear", fashion_mnist, 512, MNIST, 10, "SGD", MOMENTUM),
-    "e": Recipe("VGG16 with BatchNorm", vgg16, 32, CIFAR, 10, "SGD", MOMENTUM),
-    "f": Recipe("ResNet-18 for CIFAR", resnet18, 32, CIFAR, 10, "SGD", MOMENTUM),
-    "g": Recipe("MobileNetV2, shortened", mobilenet, 64, CIFAR, 10, "SGD", MOMENTUM),
+    "a": Recipe("two convolutions", "conv5x5 3-32, conv3x3 32-16, Linear; SGD", two_convolutions, 64, CIFAR, 10, "SGD", SGD),
+    "b": Recipe("BatchNorm blocks", "four conv-BatchNorm-ReLU, three Linear, Dropout; Adam", batch_norm_blocks, 64, CIFAR, 100, "Adam", ADAM),
+    "c": Recipe("MNIST", "two conv-pool-ReLU, three Linear; Adam", mnist_pool_first, 16, MNIST, 10, "Adam", ADAM),
+    "d": Recipe("Fashion-MNIST", "two conv-ReLU-pool, two Linear; SGD with momentum", fashion_mnist, 512, MNIST, 10, "SGD", MOMENTUM),
+    "e": Recipe("VGG16", "with BatchNorm; SGD with momentum", vgg16, 32, CIFAR, 10, "SGD", MOMENTUM),
+    "f": Recipe("ResNet-18", "for CIFAR; SGD with momentum", resnet18, 32, CIFAR, 10, "SGD", MOMENTUM),
+    "g": Recipe("MobileNetV2", "shortened; SGD with momentum", mobilenet, 64, CIFAR, 10, "SGD", MOMENTUM),
 }  # fmt: skip
 SMALL = ("a", "b", "c", "d")

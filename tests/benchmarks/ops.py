@@ -1,6 +1,6 @@
 """Single operations in tinyconv and in PyTorch, forward and backward: times, ratios, GFLOP/s or GB/s.
 
-    python tests/benchmarks/ops.py [--ops conv relu] [--threads 1] [--rounds 10] [--variants torch tinyconv]
+    python tests/benchmarks/ops.py [--ops conv relu] [--variants tinyconv torch] [--rounds 10] [--threads 1]
 
 A ratio is a time divided by that of torch eager in the same round; below 1 is faster. Bytes count each input and output
 once (backward: the gradient of the output and every input are read, the gradients of the inputs written), so GB/s is
@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 from libraries import CORES, load, machine
@@ -91,7 +92,7 @@ def conv(n: int, c: int, size: int, o: int, k: int, *, of: str, stride: int = 1,
 def elementwise(name: str, run: Callable[..., Any], *shapes: tuple[int, ...], out: float = 1,
                 backward_moves: bool = True) -> Op:  # fmt: skip
     """An operation bound by memory; its output is ``out`` times as large as its first input."""
-    sizes = [4e-9 * _product(shape) for shape in shapes]
+    sizes = [4e-9 * prod(shape) for shape in shapes]
 
     def make(lib: Any) -> Call:
         return Call(partial(run, lib), [lib.randn(*shape) for shape in shapes])
@@ -129,7 +130,7 @@ def optimizer(
     name: str, arrays: int, shapes: list[tuple[int, ...]], label: str, **settings: Any
 ) -> Op:
     """One step over the parameters; each element of ``arrays`` arrays is read or written."""
-    count = sum(map(_product, shapes))
+    count = sum(map(prod, shapes))
 
     def make(lib: Any, **fused: bool) -> Call:
         parameters = [lib.nn.Parameter(lib.randn(*shape)) for shape in shapes]
@@ -151,21 +152,9 @@ def chain(x: Any) -> Any:
     return x
 
 
-def _product(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
-
-
-BLOCKS = [
-    (32, 3, 3, 3),
-    (64, 32, 3, 3),
-    (128, 64, 3, 3),
-    (64, 128, 3, 3),
-    (256, 1024),
-    (128, 256),
-    (100, 128),
+WEIGHTS = [
+    *((32, 3, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3), (64, 128, 3, 3)),
+    *((256, 1024), (128, 256), (100, 128)),
 ]
 MANY = [(64, 64, 3, 3), (64,), (64,)] * 20
 
@@ -205,9 +194,9 @@ OPS = [
     linear(512, 1600, 128),
     cross_entropy(64, 100),
     cross_entropy(512, 10),
-    optimizer("Adam", 7, BLOCKS, "parameters of b"),
+    optimizer("Adam", 7, WEIGHTS, "weights of b"),
     optimizer("Adam", 7, MANY, "60 parameters"),
-    optimizer("SGD", 3, BLOCKS, "parameters of b"),
+    optimizer("SGD", 3, WEIGHTS, "weights of b"),
     optimizer("SGD", 5, MANY, "60 parameters, momentum", momentum=0.9),
     tiny("tiny x + x", lambda x: x + x),
     tiny("tiny chain of 100 ops", chain),
@@ -221,6 +210,8 @@ def measure(op: Op, variants: list[str], libs: dict[str, Any], rounds: int) -> N
     print(op.name, flush=True)
     for stage, amount in (("forward", op.forward), ("backward", op.backward)):
         running = {v: w[stage] for v, w in watches.items() if stage in w}
+        if not running:
+            continue  # the step of an optimizer has no backward
         for v, seconds in (all_seconds := in_turns(running, rounds)).items():
             rate = f"{amount / min(seconds):6.1f} {op.unit}" if amount else ""
             print(f"  {stage:9}{v:20}{describe(seconds, all_seconds.get(REFERENCE), rate)}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 PAUSE = (
     0.015  # seconds between turns: the thread pools of the last one stop spinning and go to sleep
@@ -56,16 +56,28 @@ def in_turns(watches: Mapping[str, Watch], rounds: int, warm_up: int = 2) -> dic
     return seconds
 
 
-def ratios(seconds: Iterable[float], reference: Iterable[float]) -> tuple[float, float]:
-    """Minimum and median of the ratios of the rounds."""
+class Ratios(NamedTuple):
+    """How work compares with a reference, over the rounds; below 1 is faster."""
+
+    minimum: (
+        float  # of the ratios of the rounds: too kind where the reference was interrupted in one
+    )
+    median: float  # of the same
+    best: float  # the best time of one by the best time of the other, in whatever rounds these were
+
+    def __str__(self) -> str:
+        return f"ratio min {self.minimum:5.2f} median {self.median:5.2f} best {self.best:5.2f}"
+
+
+def ratios(seconds: Sequence[float], reference: Sequence[float]) -> Ratios:
+    """Compare times of the same rounds."""
     each = [a / b for a, b in zip(seconds, reference, strict=True)]
-    return min(each), statistics.median(each)
+    return Ratios(min(each), statistics.median(each), min(seconds) / min(reference))
 
 
-def describe(seconds: list[float], reference: list[float] | None = None, rate: str = "") -> str:
+def describe(
+    seconds: Sequence[float], reference: Sequence[float] | None = None, rate: str = ""
+) -> str:
     """The best time and, where there is something to compare with, the ratios, as one line."""
-    line = f"{min(seconds) * 1e3:10.4g} ms {rate:16}"
-    if reference is not None and reference is not seconds:
-        low, middle = ratios(seconds, reference)
-        line += f" ratio min {low:6.2f} median {middle:6.2f}"
-    return line.rstrip()
+    compared = "" if reference is None or reference is seconds else ratios(seconds, reference)
+    return f"{min(seconds) * 1e3:10.4g} ms {rate:15}{compared}".rstrip()

@@ -25,14 +25,16 @@ import memory
 import start
 from libraries import CORES, load, machine
 from models import MODELS, SMALL
-from timing import Watch, describe, in_turns, ratios, stopwatch
+from timing import Ratios, Watch, describe, in_turns, ratios, stopwatch
 from variants import REFERENCE, VARIANTS, inference, training
 
 Row = dict[str, Any]
 Losses = Callable[[], float]
 
 
-def prepare(name: str, variants: list[str], libs: dict[str, Any], mode: str) -> tuple[dict[str, Losses], list[Row]]:  # fmt: skip
+def prepare(
+    name: str, variants: list[str], libs: dict[str, Any], mode: str
+) -> tuple[dict[str, Losses], list[Row]]:
     """The steps of model ``name`` that can run here, each run once, and a row for each that cannot.
 
     Raises:
@@ -71,14 +73,14 @@ def compare(options: argparse.Namespace) -> list[Row]:
     libs = {n: load(n, options.threads) for n in sorted({VARIANTS[v].library for v in variants})}
     rows: list[Row] = []
     for name in options.models:
-        print(f"({name}) {MODELS[name].about}, batch {MODELS[name].batch}", flush=True)
+        print(f"({name}) {MODELS[name]}", flush=True)
         steps, missing = prepare(name, variants, libs, mode)
         watches: dict[str, Watch] = {v: stopwatch(step) for v, step in steps.items()}
         measured = in_turns(watches, rounds)
         for v, seconds in measured.items():
             print(f"    {v:20}{describe(seconds, measured[REFERENCE])}", flush=True)
-            low, middle = ratios(seconds, measured[REFERENCE])
-            rows.append({"model": name, "variant": v, "ratio_min": low, "ratio_median": middle, "seconds": seconds})  # fmt: skip
+            compared = ratios(seconds, measured[REFERENCE])._asdict()
+            rows.append({"model": name, "variant": v, **compared, "seconds": seconds})
         for row in missing:
             print(f"    {row['variant']:20}  unavailable: {row['unavailable']}", flush=True)
         rows += missing
@@ -93,15 +95,10 @@ def means(rows: list[Row], variants: list[str], models: list[str]) -> list[Row]:
             ran = [r for r in rows if r["variant"] == v and r["model"] in group and "seconds" in r]
             if v == REFERENCE or len(ran) < len(group) or len(group) < 2:
                 continue
-            mean = {
-                k: statistics.geometric_mean(r[k] for r in ran)
-                for k in ("ratio_min", "ratio_median")
-            }
-            found.append({"mean": label, "variant": v, **mean})
-            print(
-                f"geometric mean, {label:4}{v:20} ratio min {mean['ratio_min']:6.2f} median {mean['ratio_median']:6.2f}"
-            )
-    return found  # fmt: skip
+            mean = Ratios(*(statistics.geometric_mean(r[k] for r in ran) for k in Ratios._fields))
+            found.append({"mean": label, "variant": v, **mean._asdict()})
+            print(f"geometric mean, {label:5}{v:20}{mean}")
+    return found
 
 
 MODES = {

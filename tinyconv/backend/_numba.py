@@ -31,7 +31,7 @@ def compiled(loop: FunctionType, **options: Any) -> Callable[..., None]:
         code = FunctionType(loop.__code__, names, loop.__name__, loop.__defaults__)
         code.__module__, code.__qualname__ = loop.__module__, loop.__qualname__
         settings = {"nogil": True, "error_model": "numpy", **options}
-        folder, before = cache_folder(), config.CACHE_DIR
+        folder, before = cache_folder(loop), config.CACHE_DIR
         config.CACHE_DIR = folder or before
         try:
             result: Callable[..., None] = numba.njit(cache=folder is not None, **settings)(code)
@@ -66,15 +66,29 @@ def _roots() -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / f"tinyconv-{user}"
 
 
-@cache
-def cache_folder() -> str | None:
-    """Where machine code is kept; None if nothing can be written.
+def _code(f: Any) -> Iterator[bytes]:
+    """The bytecode of a loop's helpers, and of theirs."""
+    for name in f.__code__.co_names:
+        value: Any = f.__globals__.get(name)
+        if hasattr(value, "helper"):
+            code = value.__code__
+            yield repr((code.co_code, code.co_consts, code.co_names)).encode()
+            yield from _code(value)
 
-    It is ``TINYCONV_CACHE``, the user's cache folder, or a temporary one. In it lies a folder for each state of this
-    package: numba sees that the file of a loop has changed, but not that of a helper compiled into it.
-    """
+
+@cache
+def _backend() -> bytes:
     files = sorted(Path(__file__).parent.glob("*.py"))
-    state = sha256(repr([(f.name, f.stat().st_mtime_ns) for f in files]).encode()).hexdigest()[:12]
+    return repr([(f.name, f.stat().st_mtime_ns) for f in files]).encode()
+
+
+def cache_folder(loop: Any) -> str | None:
+    """Where the machine code of a loop is kept; None if nothing can be written.
+
+    It is ``TINYCONV_CACHE``, the user's cache folder, or a temporary one. In it lies a folder for each state of what is
+    compiled into several loops: numba sees that the file of a loop has changed, but not that of a helper.
+    """
+    state = sha256(b"".join([_backend(), *_code(loop)])).hexdigest()[:12]
     for root in _roots():
         folder = root / f"loops-{state}"
         try:

@@ -6,6 +6,7 @@ vector is a value: ``load(x, i) + load(x, j)`` is three instructions.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -59,6 +60,8 @@ def _store(builder: Any, data: Any, index: Any, value: Any) -> None:
 
 
 def _bytes(element: Any) -> int:
+    if isinstance(element, ir.IntType):
+        return int(element.width) // 8
     return 4 if isinstance(element, ir.FloatType) else 8
 
 
@@ -122,6 +125,27 @@ def positive(typing: Any, v: Any) -> Any:
     return v(v), emit
 
 
+@intrinsic
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.call(_fma(builder, _ir(a)), args)
+
+    return a(a, a, a), emit
+
+
+@intrinsic
+def copy(typing: Any, source: Any, s0: Any, target: Any, t0: Any, count: Any) -> Any:
+    n = types.intp
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = builder.gep(_data(context, builder, source, args[0]), [args[1]])
+        end = builder.gep(_data(context, builder, target, args[2]), [args[3]])
+        cgutils.raw_memcpy(builder, end, start, args[4], _bytes(start.type.pointee))
+        return context.get_dummy_value()
+
+    return types.void(source, n, target, n, n), emit
+
+
 def _arithmetic(operation: Any, instruction: str) -> None:
     @intrinsic
     def compute(typing: Any, a: Any, b: Any) -> Any:
@@ -137,6 +161,320 @@ def _arithmetic(operation: Any, instruction: str) -> None:
 _arithmetic(operator.add, "fadd")
 _arithmetic(operator.sub, "fsub")
 _arithmetic(operator.mul, "fmul")
+
+
+# ── parts of a vector, other strides, other types ─────────────────────────────────────────────
+
+
+def _mask(builder: Any, first: Any, last: Any, n: int) -> Any:
+    """The lanes from ``first`` to before ``last``: a lane counted from ``first`` is below their number."""
+    kind = ir.VectorType(I32, n)
+    width = builder.sub(last, first)
+    nothing = ir.Constant(width.type, 0)
+    width = builder.select(builder.icmp_signed(">", width, nothing), width, nothing)
+    first, width = (_splat(builder, builder.trunc(i, I32), kind) for i in (first, width))
+    return builder.icmp_unsigned("<", builder.sub(ir.Constant(kind, list(range(n))), first), width)
+
+
+def _masked(builder: Any, what: str, kind: Any, at: Any, mask: Any, value: Any) -> Any:
+    """LLVM's load (``value`` fills the other lanes) or store (of ``value``) of some lanes."""
+    element, n = kind.element, kind.count
+    letter = f"i{element.width}" if isinstance(element, ir.IntType) else f"f{_bytes(element) * 8}"
+    place, align = kind.as_pointer(), ir.Constant(I32, _bytes(element))
+    if what == "load":
+        types_, args = (kind, [place, I32, mask.type, kind]), [at, align, mask, value]
+    else:
+        types_, args = (ir.VoidType(), [kind, place, I32, mask.type]), [value, at, align, mask]
+    name = f"llvm.masked.{what}.v{n}{letter}.p0v{n}{letter}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(*types_), name)
+    return builder.call(function, args)
+
+
+def _either(builder: Any, condition: Any, kind: Any, then: Any, otherwise: Any) -> Any:
+    """The value of one of two branches."""
+    ends = []
+    with builder.if_else(condition) as branches:
+        for branch, make in zip(branches, (then, otherwise), strict=True):
+            with branch:
+                ends.append((make(), builder.block))
+    value = builder.phi(kind)
+    for end in ends:
+        value.add_incoming(*end)
+    return value
+
+
+def _whole(builder: Any, first: Any, last: Any, n: int) -> Any:
+    from_start = builder.icmp_signed("<=", first, ir.Constant(first.type, 0))
+    return builder.and_(from_start, builder.icmp_signed(">=", last, ir.Constant(last.type, n)))
+
+
+def _load_part(builder, data, at, first, last, kind, other):
+    """The lanes from ``first`` to before ``last``; a masked instruction only where it takes one."""
+    place, n = _at(builder, data, at, kind), kind.count
+    return _either(
+        builder, _whole(builder, first, last, n), kind,
+        lambda: _load(builder, data, at, kind),
+        lambda: _masked(builder, "load", kind, place, _mask(builder, first, last, n), other),
+    )  # fmt: skip
+
+
+def _store_part(builder, data, at, first, last, value):
+    place, n = _at(builder, data, at, value.type), value.type.count
+    with builder.if_else(_whole(builder, first, last, n)) as (then, otherwise):
+        with then:
+            _store(builder, data, at, value)
+        with otherwise:
+            mask = _mask(builder, first, last, n)
+            _masked(builder, "store", value.type, place, mask, value)
+
+
+def _memory(dtype: Any, n: int) -> Any:
+    """``n`` elements of an array, as they lie in memory."""
+    if isinstance(dtype, types.Float):
+        return ir.VectorType(ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType(), n)
+    return ir.VectorType(ir.IntType(8 if dtype == types.boolean else dtype.bitwidth), n)
+
+
+@intrinsic
+def load_part(typing: Any, x: Any, at: Any, first: Any, last: Any) -> Any:
+    i, kind = types.intp, _ir(Vector(x.dtype))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        return _load_part(builder, data, *args[1:], kind, ir.Constant(kind, None))
+
+    return Vector(x.dtype)(x, i, i, i), emit
+
+
+@intrinsic
+def load_marked(typing, x, marks, at, mark, first, last):
+    i, kind = types.intp, _ir(Vector(x.dtype))
+    memory = _memory(marks.dtype, kind.count)
+
+    def emit(context, builder, signature, args):
+        data, signs = (_data(context, builder, signature.args[k], args[k]) for k in (0, 1))
+        _, _, at, mark, first, last = args
+        place = _at(builder, data, at, kind)
+        mark = _splat(builder, _resized(builder, mark, memory.element), memory)
+
+        def marked(inside):
+            nothing = ir.Constant(memory, None)
+            if inside is None:
+                sign = _load(builder, signs, at, memory)
+                chosen = builder.icmp_signed("==", sign, mark)
+            else:
+                sign = _masked(
+                    builder, "load", memory, _at(builder, signs, at, memory), inside, nothing
+                )
+                chosen = builder.and_(inside, builder.icmp_signed("==", sign, mark))
+            return _masked(builder, "load", kind, place, chosen, ir.Constant(kind, None))
+
+        return _either(
+            builder, _whole(builder, first, last, kind.count), kind,
+            lambda: marked(None),
+            lambda: marked(_mask(builder, first, last, kind.count)),
+        )  # fmt: skip
+
+    return Vector(x.dtype)(x, marks, i, i, i, i), emit
+
+
+def _resized(builder: Any, number: Any, kind: Any) -> Any:
+    return number if number.type == kind else builder.trunc(number, kind)
+
+
+@intrinsic
+def load_as(typing: Any, like: Any, x: Any, at: Any, first: Any, last: Any) -> Any:
+    i, kind = types.intp, _ir(Vector(like.dtype))
+    memory = _memory(x.dtype, kind.count)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[1], args[1])
+        value = _load_part(builder, data, *args[2:], memory, ir.Constant(memory, None))
+        signed = isinstance(x.dtype, types.Integer) and x.dtype.signed
+        return (builder.sitofp if signed else builder.uitofp)(value, kind)
+
+    return Vector(like.dtype)(like, x, i, i, i), emit
+
+
+@intrinsic
+def store_part(typing: Any, y: Any, at: Any, first: Any, last: Any, v: Any) -> Any:
+    i = types.intp
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        *bounds, value = args[1:]
+        if not isinstance(y.dtype, types.Float):
+            turn = builder.fptosi if y.dtype.signed else builder.fptoui
+            value = turn(value, _memory(y.dtype, value.type.count))
+        _store_part(builder, data, *bounds, value)
+        return context.get_dummy_value()
+
+    return types.void(y, i, i, i, v), emit
+
+
+@intrinsic
+def pick(typing, x, at, step, first, last, other):
+    vector, i = Vector(x.dtype), types.intp
+    kind = _ir(vector)
+    n = kind.count
+
+    def emit(context, builder, signature, args):
+        data = _data(context, builder, signature.args[0], args[0])
+        _, at, step, first, last, other = args
+        one, two = (ir.Constant(step.type, k) for k in (1, 2))
+        others = _splat(builder, other, kind)
+
+        def neighbours():
+            return _load_part(builder, data, at, first, last, kind, others)
+
+        def every_other():  # of two vectors side by side, the last number of which may not be ours
+            start, end = builder.mul(first, two), builder.sub(builder.mul(last, two), one)
+            vectors = []
+            for skip in (0, n):
+                skip = ir.Constant(step.type, skip)
+                bounds = (builder.sub(v, skip) for v in (start, end))
+                place = builder.add(at, skip)
+                vectors.append(_load_part(builder, data, place, *bounds, kind, others))
+            even = ir.Constant(ir.VectorType(I32, n), list(range(0, 2 * n, 2)))
+            return builder.shuffle_vector(*vectors, even)
+
+        def one_by_one():
+            buffer = cgutils.alloca_once_value(builder, others)
+            cells = builder.bitcast(buffer, kind.element.as_pointer())
+            with cgutils.for_range_slice(builder, first, last, one) as (k, _):
+                number = builder.load(builder.gep(data, [builder.add(at, builder.mul(k, step))]))
+                builder.store(number, builder.gep(cells, [k]))
+            return builder.load(buffer)
+
+        def further():
+            return _either(
+                builder, builder.icmp_signed("==", step, two), kind, every_other, one_by_one
+            )
+
+        return _either(builder, builder.icmp_signed("==", step, one), kind, neighbours, further)
+
+    return vector(x, i, i, i, i, x.dtype), emit
+
+
+@intrinsic
+def store_steps(typing: Any, y: Any, at: Any, step: Any, first: Any, last: Any, v: Any) -> Any:
+    i = types.intp
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        _, at, step, first, last, value = args
+        buffer = cgutils.alloca_once_value(builder, value)
+        cells = builder.bitcast(buffer, value.type.element.as_pointer())
+        one = ir.Constant(step.type, 1)
+        with cgutils.for_range_slice(builder, first, last, one) as (k, _):
+            place = builder.gep(data, [builder.add(at, builder.mul(k, step))])
+            builder.store(builder.load(builder.gep(cells, [k])), place)
+        return context.get_dummy_value()
+
+    return types.void(y, i, i, i, i, v), emit
+
+
+@intrinsic
+def store_pairs(typing: Any, y: Any, at: Any, first: Any, last: Any, a: Any, b: Any) -> Any:
+    i = types.intp
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        _, at, first, last, a, b = args
+        n = a.type.count
+        for skip in (0, n):
+            turns = [skip // 2 + k // 2 + (n if k % 2 else 0) for k in range(n)]
+            value = builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, n), turns))
+            skip = ir.Constant(at.type, skip)
+            bounds = (builder.sub(v, skip) for v in (first, last))
+            _store_part(builder, data, builder.add(at, skip), *bounds, value)
+        return context.get_dummy_value()
+
+    return types.void(y, i, i, i, a, b), emit
+
+
+# ── choices and sums ──────────────────────────────────────────────────────────────────────────
+
+
+def _larger(builder: Any, v: Any, w: Any, a: Any, b: Any) -> Any:
+    wins = builder.fcmp_unordered(">", v, w)  # or one of them is NaN
+    return builder.select(builder.and_(wins, builder.fcmp_ordered("ord", w, w)), a, b)
+
+
+@intrinsic
+def larger(typing: Any, v: Any, w: Any, a: Any, b: Any) -> Any:
+    return a(v, w, a, b), lambda context, builder, s, args: _larger(builder, *args)
+
+
+def _halved(builder: Any, v: Any, combine: Any) -> Any:
+    """One number from all lanes: the lower half with the upper, and again."""
+    n = v.type.count
+    while n > 1:
+        n //= 2
+        low, high = (ir.Constant(ir.VectorType(I32, n), list(range(a, a + n))) for a in (0, n))
+        nothing = ir.Constant(v.type, ir.Undefined)
+        v = combine(*(builder.shuffle_vector(v, nothing, half) for half in (low, high)))
+    return builder.extract_element(v, ir.Constant(I32, 0))
+
+
+@intrinsic
+def total(typing: Any, v: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (x,) = args
+        if v.dtype.bitwidth == 32:
+            x = builder.fpext(x, ir.VectorType(ir.DoubleType(), v.lanes))
+        return _halved(builder, x, builder.fadd)
+
+    return types.float64(v), emit
+
+
+@intrinsic
+def largest(typing: Any, v: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _halved(builder, args[0], lambda a, b: _larger(builder, b, a, b, a))
+
+    return v.dtype(v), emit
+
+
+@intrinsic
+def exponential(typing: Any, v: Any) -> Any:
+    """2^k e^r, where k is whole and r at most half of ln 2: a Taylor polynomial is exact there."""
+    single = v.dtype.bitwidth == 32
+    low, high = (-104.0, 89.0) if single else (-746.0, 710.0)  # beyond, 0 and infinity
+    ln2, rest = (0.693145751953125, 1.428606765330187e-06) if single else (
+        0.693147180369123816490, 1.90821492927058770002e-10)  # fmt: skip
+    terms, digits, bias = (8, 23, 127) if single else (14, 52, 1023)
+    kind = _ir(v)
+    integers = ir.VectorType(ir.IntType(v.dtype.bitwidth), v.lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (x,) = args
+        fma = _fma(builder, kind)
+
+        def number(value: float) -> Any:
+            return ir.Constant(kind, [value] * v.lanes)
+
+        def whole(value: int) -> Any:
+            return ir.Constant(integers, [value] * v.lanes)
+
+        x = builder.select(builder.fcmp_ordered("<", x, number(low)), number(low), x)
+        x = builder.select(builder.fcmp_ordered(">", x, number(high)), number(high), x)
+        magic = number(1.5 * 2.0**digits)  # a sum with it has the whole number in its low bits
+        shifted = builder.call(fma, [x, number(1 / math.log(2)), magic])
+        k = builder.fsub(shifted, magic)
+        r = builder.call(fma, [k, number(-ln2), x])
+        r = builder.call(fma, [k, number(-rest), r])
+        y = number(1 / math.factorial(terms - 1))
+        for i in range(terms - 2, -1, -1):
+            y = builder.call(fma, [y, r, number(1 / math.factorial(i))])
+        power = builder.sub(builder.bitcast(shifted, integers), builder.bitcast(magic, integers))
+        half = builder.ashr(power, whole(1))  # in two steps: 2^k alone may be too large or small
+        for part in (half, builder.sub(power, half)):
+            bits = builder.shl(builder.add(part, whole(bias)), whole(digits))
+            y = builder.fmul(y, builder.bitcast(bits, kind))
+        return y
+
+    return v(v), emit
 
 
 # ── tiles ─────────────────────────────────────────────────────────────────────────────────────

@@ -59,6 +59,91 @@ def positive(v: Any) -> Any:
 
 
 @instruction
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """a b + c of three vectors, rounded once."""
+    return a * b + c
+
+
+@instruction
+def load_part(x: Array, at: int, first: int, last: int) -> Any:
+    """``x[at + k]`` in the lanes ``first <= k < last``, 0 in the rest; only that memory is touched."""
+    return pick(x, at, 1, first, last, 0)
+
+
+@instruction
+def load_marked(x: Array, marks: Array, at: int, mark: int, first: int, last: int) -> Any:
+    """``load_part`` of the numbers that have this mark, 0 for the rest; ``marks`` is as long as ``x``."""
+    return np.where(load_as(x, marks, at, first, last) == mark, load_part(x, at, first, last), 0)
+
+
+@instruction
+def load_as(like: Array, x: Array, at: int, first: int, last: int) -> Any:
+    """``load_part`` of bools or integers, as numbers of the type of ``like``."""
+    v = np.zeros(lanes(like), like.dtype)
+    v[max(first, 0) : max(last, 0)] = x[at + max(first, 0) : at + min(last, len(v))]
+    return v
+
+
+@instruction
+def store_part(y: Array, at: int, first: int, last: int, v: Any) -> None:
+    """``y[at + k] = v[k]`` for the lanes ``first <= k < last``, as numbers of y's type."""
+    store_steps(y, at, 1, first, last, v)
+
+
+@instruction
+def pick(x: Array, at: int, step: int, first: int, last: int, other: Any) -> Any:
+    """``x[at + k step]`` in the lanes ``first <= k < last``, ``other`` in the rest."""
+    v = np.full(lanes(x), other, x.dtype)
+    for k in range(max(first, 0), min(last, len(v))):
+        v[k] = x[at + k * step]
+    return v
+
+
+@instruction
+def store_steps(y: Array, at: int, step: int, first: int, last: int, v: Any) -> None:
+    """``y[at + k step] = v[k]`` for the lanes ``first <= k < last``."""
+    for k in range(max(first, 0), min(last, len(v))):
+        y[at + k * step] = v[k]
+
+
+@instruction
+def store_pairs(y: Array, at: int, first: int, last: int, a: Any, b: Any) -> None:
+    """Store a[0], b[0], a[1], b[1], ... from the number ``first`` to before the number ``last``."""
+    both = np.stack([a, b], 1).reshape(-1)
+    y[at + max(first, 0) : at + min(last, len(both))] = both[max(first, 0) : max(last, 0)]
+
+
+@instruction
+def larger(v: Any, w: Any, a: Any, b: Any) -> Any:
+    """a where v is larger than w, or NaN while w is not, else b."""
+    return np.where((v > w) | ((v != v) & (w == w)), a, b)
+
+
+@instruction
+def total(v: Any) -> Any:
+    """The sum of the numbers, in double precision."""
+    return v.sum(dtype=np.float64)
+
+
+@instruction
+def largest(v: Any) -> Any:
+    """The largest number; NaN if there is one."""
+    return v.max()
+
+
+@instruction
+def exponential(v: Any) -> Any:
+    """Exponentials."""
+    return np.exp(v)
+
+
+@instruction
+def copy(source: Array, s0: int, target: Array, t0: int, count: int) -> None:
+    """``target[t0 + i] = source[s0 + i]`` for ``i < count``: a helper would cost more than a short row."""
+    target[t0 : t0 + count] = source[s0 : s0 + count]
+
+
+@instruction
 def product_tile(
     m: int, v: int,
     a: Array, a0: int, ai: int, ak: int, al: int,

@@ -1,13 +1,11 @@
-"""Convolution, its two transposes, and the layers made of them.
-
-Three linear maps are closed under differentiation: with ``*`` for correlation,
+"""The three linear maps of a convolution, which are closed under differentiation. With ``*`` for correlation,
 
     Conv        y  = x * w
     ConvInput   gx = the transpose of Conv in x, applied to gy
     ConvWeight  gw = the transpose of Conv in w, applied to gy
 
-and the gradient of each is made of the other two. All three unfold the windows of a few images at a time into
-columns that stay in cache, and leave the arithmetic to one matrix product.
+and the gradient of each is made of the other two. Each has two ways to its result: `tiled` loops on the CPU, and for all
+that these do not take (groups, other number types, a GPU, no compiler) the general one through `columns`.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from ...shapes import Ints, Shape, conv_size
 from .._common import ndim_of
 from ..reduce import sum
 from .columns import fold_windows, unfold_windows
+from .tiled import correlate, correlate_input, correlate_weight, is_tiled
 
 _CHUNK = 1 << 22  # bytes of columns at a time: what stays in a second-level cache
 
@@ -42,7 +41,25 @@ class Correlation(Function):
             *flat, *out, *flat, *k, *flat, *self.stride, *zero, *self.padding, *flat, *self.dilation
         )  # fmt: skip
         self.planes = (x[1], *flat, *x[2:])  # c, h, w
+        self.places = (*flat, *out)  # oh, ow
         self.rows, self.length = x[1] * prod(k), prod(out)
+
+    def images(self, x: Array) -> Array:
+        """(n, c, h, w) in one piece."""
+        return self.xp.ascontiguousarray(x).reshape(len(x), *self.planes)
+
+    def outputs(self, y: Array) -> Array:
+        """(n, f, oh, ow) in one piece."""
+        return self.xp.ascontiguousarray(y).reshape(*y.shape[:2], *self.places)
+
+    def filters(self, w: Array) -> Array:
+        """(f, c, kh, kw) in one piece."""
+        return self.xp.ascontiguousarray(w).reshape(*w.shape[:2], *self.window[2:4])
+
+    @property
+    def geometry(self) -> tuple[Ints, Ints, Ints]:
+        """Stride, padding and dilation over two dimensions."""
+        return self.window[4:6], self.window[6:8], self.window[8:10]
 
     def share(self, n: int, work: Callable[[int, int], Any]) -> list[Any]:
         """Run ``work`` on parts of the batch, on several threads; a GPU takes it whole."""
@@ -58,9 +75,7 @@ class Correlation(Function):
             yield slice(at, at + m), memory[: size * m].reshape(self.rows, m, self.length)
 
     def unfold(self, x: Array, columns: Array) -> None:
-        unfold_windows(
-            self.xp.ascontiguousarray(x).reshape(len(x), *self.planes), columns, *self.window
-        )
+        unfold_windows(self.images(x), columns, *self.window)
 
     def by_group(self, a: Array) -> Array:
         """(rows, m, l) as matrices (groups, rows/groups, m l)."""
@@ -96,6 +111,10 @@ class Conv(Correlation):
         self.sizes = x.shape, w.shape
         self.save(x if self.needs[1] else None, w if self.needs[0] else None)
         y = self.xp.empty((n, f, self.length), x.dtype)
+        if is_tiled(self, x, x.shape[1], f):
+            y = y.reshape(n, f, *self.places)
+            correlate(self.images(x), self.filters(w), b, y, self.places, *self.geometry)
+            return y.reshape(n, f, *out)
         filters = w.reshape(g, f // g, -1)  # (g, f/g, c/g kh kw)
 
         def work(start: int, stop: int) -> None:
@@ -137,8 +156,11 @@ class ConvInput(Correlation):
         self.save(gy if self.needs[1] else None, w if self.needs[0] else None)
         self.kernel = tuple(k)
         self.prepare(shape, self.kernel, tuple(out))
-        filters = w.reshape(g, f // g, -1).swapaxes(1, 2)  # (g, c/g kh kw, f/g)
         gx = self.xp.empty(shape, gy.dtype)
+        if is_tiled(self, gy, shape[1], f):
+            correlate_input(self.outputs(gy), self.filters(w), b, self.images(gx), *self.geometry)
+            return gx
+        filters = w.reshape(g, f // g, -1).swapaxes(1, 2)  # (g, c/g kh kw, f/g)
 
         def work(start: int, stop: int) -> None:
             for part, columns in self.chunks(start, stop, gy):
@@ -172,6 +194,10 @@ class ConvWeight(Correlation):
         self.save(x if self.needs[1] else None, gy if self.needs[0] else None)
         self.spatial = x.shape[2:]
         self.prepare(x.shape, self.kernel, tuple(out))
+        if is_tiled(self, x, c, f):
+            gw = self.xp.empty((f, c // g, *self.kernel), x.dtype)
+            correlate_weight(self.images(x), self.outputs(gy), self.filters(gw), *self.geometry)
+            return gw
 
         def work(start: int, stop: int) -> Array:
             gw = self.xp.zeros((g, f // g, self.rows // g), x.dtype)

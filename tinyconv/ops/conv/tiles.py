@@ -15,7 +15,7 @@ from ...backend import helper, lanes, product_tile, transpose_tile
 def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):
     """``y[i, j] (+)= sum over k, q of a[i, k, q] b[k, q, j]`` for ``i < m`` and ``v`` vectors of ``j``.
 
-    Tiles are as large as the registers allow: 24 or 30 sums, and what is left over in smaller ones.
+    Tiles are as large as the registers allow: 16 to 24 sums, and what is left over in smaller ones.
     """
     n = lanes(y)
     j = 0
@@ -38,11 +38,11 @@ def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):
                 )
             j += 4
         elif v - j >= 2:
-            while i + 12 <= m:
+            while i + 8 <= m:
                 product_tile(
-                    12, 2, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
+                    8, 2, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
                 )
-                i += 12
+                i += 8
             while i + 4 <= m:
                 product_tile(
                     4, 2, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
@@ -73,11 +73,17 @@ def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):
             j += 1
 
 
+# ── frames ────────────────────────────────────────────────────────────────────────────────────
+# A frame holds some rows of a padded image, channels-last: pixel (i, j) of an image lies in row i zh + ph of the padded
+# one and in column j zw + pw. A zoom of more than one leaves zeros between pixels: so the input gradient of a convolution
+# with a stride is one without.
+
+
 @helper
-def places(pixels, w, cols, top, left, c):
-    """``pixels[p]``: where pixel p of an image of width ``w`` begins in a frame with ``cols`` columns of ``c`` channels."""
+def places(pixels, w, zh, zw, top, left, cols, c):
+    """``pixels[p]``: where pixel p of an image of width ``w`` begins, ``c`` numbers a pixel and ``cols`` pixels a row."""
     for p in range(len(pixels)):
-        pixels[p] = ((p // w + top) * cols + p % w + left) * c
+        pixels[p] = ((p // w * zh + top) * cols + p % w * zw + left) * c
 
 
 @helper
@@ -88,11 +94,18 @@ def steps(rows, size):
 
 
 @helper
+def inside(first, rows, h, zh, ph):
+    """The rows of an image that fall into rows ``first`` to ``first + rows`` of the padded one."""
+    low = max(0, -((ph - first) // zh))
+    high = (first + rows - 1 - ph) // zh + 1
+    return min(low, h), max(min(low, h), min(h, high))
+
+
+@helper
 def turn(x, x0, c, length, first, last, planes, frame, f0, pixels):
     """Pixels ``first`` to ``last`` of an image (c, length), which begins at ``x0``, channels-last into a frame at ``f0``."""
     n = lanes(x)
-    count = last - first
-    whole = c - c % n if count >= n else 0
+    whole = c - c % n if last - first >= n else 0
     for k in range(0, whole, n):
         p = first
         while p < last:
@@ -108,8 +121,7 @@ def turn(x, x0, c, length, first, last, planes, frame, f0, pixels):
 def turn_back(frame, f0, c, length, first, last, pixels, x, x0, planes):
     """The inverse: pixels ``first`` to ``last`` of a frame back to an image (c, length)."""
     n = lanes(x)
-    count = last - first
-    whole = c - c % n if count >= n else 0
+    whole = c - c % n if last - first >= n else 0
     for k in range(0, whole, n):
         p = first
         while p < last:
@@ -119,3 +131,14 @@ def turn_back(frame, f0, c, length, first, last, pixels, x, x0, planes):
     for k in range(whole, c):
         for p in range(first, last):
             x[x0 + k * length + p] = frame[f0 + pixels[p] + k]
+
+
+def finish_whole(xp, tall, relu, pool, y):
+    """What follows a convolution, on whole arrays: ``relu`` cuts at 0, ``pool`` takes the largest of each 2x2."""
+    if relu:
+        tall = xp.where(tall <= 0, tall.dtype.type(0), tall)
+    if pool:
+        n, f, oh, ow = y.shape
+        squares = tall[:, :, : 2 * oh, : 2 * ow].reshape(n, f, oh, 2, ow, 2)
+        tall = squares.max((3, 5))
+    y[...] = tall

@@ -1,0 +1,125 @@
+"""The choice among the compiled convolutions, and what their loops expect: filters in vectors, sums in parts.
+
+Which way is fastest was measured (docs/benchmarks.md): Winograd for 3x3 filters with stride 1 where there are channels
+enough, planes where each channel has a filter of its own, tiles for the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...backend import GRAIN, VECTOR, XP, Array, get_num_threads, jit_enabled
+from ...shapes import Ints
+from .depthwise import depthwise, depthwise_weight
+from .direct import direct, direct_weight
+from .winograd import winograd, winograd_filters, winograd_filters_back, winograd_weight
+
+
+def is_tiled(map: Any, x: Array, c: int, f: int) -> bool:
+    """Tell whether the loops take these settings: float32 or float64 on a CPU with a compiler, one group or all.
+
+    ``map`` is one of the three maps; the gradient of its input needs a padding of ``d (k - 1) - p``, not below zero.
+    """
+    _, _, kh, kw, _, _, ph, pw, dh, dw = map.window
+    return (
+        (map.groups == 1 or map.groups == c == f)
+        and x.dtype.char in "fd"
+        and map.xp.__name__ == "numpy"
+        and x.size > 0
+        and dh * (kh - 1) >= ph
+        and dw * (kw - 1) >= pw
+        and jit_enabled()
+    )
+
+
+def _whole(x: Array, f: int) -> int:
+    """``f`` rounded up to whole vectors."""
+    lanes = VECTOR // int(x.itemsize)
+    return -(-f // lanes) * lanes
+
+
+def _padded(b: Array | None, x: Array, f: int, fp: int) -> Array:
+    """A bias with zeros up to ``fp``; only zeros without one."""
+    bias = XP[type(x)].zeros(fp, x.dtype)
+    if b is not None:
+        bias[:f] = b
+    return bias
+
+
+def _by_winograd(x: Array, c: int, f: int, k: Any, s: Ints, p: Ints, d: Ints) -> bool:
+    return (
+        tuple(k) == (3, 3) and s == d == (1, 1) and p[0] == p[1] and min(c, f) >= 32 // x.itemsize
+    )
+
+
+def _flat(x: Array) -> Array:
+    """Images as one row each: to a 1x1 filter that is the same."""
+    return x.reshape(*x.shape[:2], 1, -1)
+
+
+def correlate(
+    x: Array, w: Array, b: Array | None, y: Array, size: Ints, s: Ints, p: Ints, d: Ints,
+    relu: bool = False, pool: bool = False,
+) -> None:  # fmt: skip
+    """y = x * w + b of this ``size``; ``relu`` cuts at 0, ``pool`` takes the largest of each 2x2."""
+    f, c, *k = w.shape
+    if len(x[0]) > c:
+        depthwise(x, w[:, 0], _padded(b, x, f, f), y, *s, *p, *d, 1, 1)
+        return
+    fp, xp = _whole(x, f), XP[type(x)]
+    bias = _padded(b, x, f, fp)
+    if _by_winograd(x, c, f, k, s, p, d):
+        u = xp.empty((16, c, fp), x.dtype)
+        winograd_filters(w, u, False)
+        winograd(x, u, bias, relu, pool, y, *size, p[0], 1)
+        return
+    packed = xp.zeros((*k, c, fp), x.dtype)  # filters in vectors
+    packed[..., :f] = w.transpose(2, 3, 1, 0)
+    if (*k, *s, *p) == (1, 1, 1, 1, 0, 0) and not pool:
+        x, y = _flat(x), _flat(y)
+        size = y.shape[2:]
+    direct(x, packed, bias, relu, pool, y, *size, *s, *p, *d, 1, 1)
+
+
+def correlate_input(
+    gy: Array, w: Array, b: Array | None, gx: Array, s: Ints, p: Ints, d: Ints
+) -> None:  # fmt: skip
+    """gx = the gradient of x: gy, with ``s - 1`` zeros between its pixels, correlated with the filters turned around."""
+    f, c, *k = w.shape
+    p = tuple(e * (m - 1) - q for e, m, q in zip(d, k, p, strict=True))
+    if gx.shape[1] > c:
+        turned = w[:, 0, ::-1, ::-1]
+        depthwise(gy, turned.copy(), _padded(b, gy, f, f), gx, 1, 1, *p, *d, *s)
+        return
+    fp, xp = _whole(gy, c), XP[type(gy)]
+    bias = _padded(b, gy, c, fp)
+    if s[0] == s[1] and _by_winograd(gy, c, f, k, (1, 1), p, d):
+        u = xp.empty((16, f, fp), gy.dtype)
+        winograd_filters(w, u, True)
+        winograd(gy, u, bias, False, False, gx, *gx.shape[2:], p[0], s[0])
+        return
+    packed = xp.zeros((*k, f, fp), gy.dtype)
+    packed[..., :c] = w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+    if (*k, *s, *p) == (1, 1, 1, 1, 0, 0):
+        gy, gx = _flat(gy), _flat(gx)
+    direct(gy, packed, bias, False, False, gx, *gx.shape[2:], 1, 1, *p, *d, *s)
+
+
+def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) -> None:
+    """gw = the gradient of w. Each thread sums over its part of the batch; the parts are added in their order."""
+    f, c, *k = gw.shape
+    if x.shape[1] > c:
+        depthwise_weight(x, gy, gw[:, 0], *s, *p, *d)
+        return
+    fp, xp = _whole(x, f), XP[type(x)]
+    parts = min(len(x), get_num_threads(), 1 + x.size // GRAIN)
+    if _by_winograd(x, c, f, k, s, p, d):
+        gu = xp.empty((parts, 16, c, fp), x.dtype)
+        winograd_weight(x, gy, gu, p[0])
+        winograd_filters_back(gu, gw)
+        return
+    packed = xp.empty((parts, *k, c, fp), x.dtype)
+    if (*k, *s, *p) == (1, 1, 1, 1, 0, 0):
+        x, gy = _flat(x), _flat(gy)
+    direct_weight(x, gy, packed, *s, *p, *d)
+    gw[...] = packed.sum(0)[..., :f].transpose(3, 2, 0, 1)
