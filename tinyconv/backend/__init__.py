@@ -5,7 +5,6 @@ from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from .kernel import Kernel, helper, instruction, jit_enabled
 from .parallel import GRAIN, get_num_threads, set_num_threads, share, share_products
 from .vector import (
-    VECTOR,
     copy,
     exponential,
     fma,
@@ -19,6 +18,7 @@ from .vector import (
     pick,
     positive,
     product_tile,
+    registers,
     scratch,
     spread,
     store,
@@ -28,11 +28,11 @@ from .vector import (
     table,
     total,
     transpose_tile,
+    vector_unit,
 )
 
 __all__ = [
     "GRAIN",
-    "VECTOR",
     "XP",
     "Array",
     "Backend",
@@ -58,6 +58,7 @@ __all__ = [
     "pick",
     "positive",
     "product_tile",
+    "registers",
     "restore",
     "scratch",
     "set_num_threads",
@@ -71,4 +72,5 @@ __all__ = [
     "table",
     "total",
     "transpose_tile",
+    "vector_unit",
 ]

@@ -15,7 +15,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from .vector import VECTOR
+from .vector import vector_unit
+
+VECTOR, REGISTERS = vector_unit()
 
 I32 = ir.IntType(32)
 
@@ -84,6 +86,11 @@ def _fma(builder: Any, kind: Any) -> Any:
 def lanes(typing: Any, x: Any) -> Any:
     count = VECTOR * 8 // x.dtype.bitwidth
     return types.intp(x), lambda context, *_: context.get_constant(types.intp, count)
+
+
+@intrinsic
+def registers(typing: Any) -> Any:
+    return types.intp(), lambda context, *_: context.get_constant(types.intp, REGISTERS)
 
 
 @intrinsic

@@ -6,6 +6,9 @@ can be checked without a compiler.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,13 +16,28 @@ import numpy as np
 from .base import Array
 from .kernel import helper, instruction
 
-VECTOR = 64  # bytes
+
+@cache
+def vector_unit() -> tuple[int, int]:
+    """How many bytes a vector of this processor has, and how many of them it holds at once."""
+    if find_spec("llvmlite") is None:
+        return 64, 32
+    features = import_module("llvmlite.binding").get_host_cpu_features()  # comes with numba
+    if features.get("avx512f"):
+        return 64, 32
+    return (32, 16) if features.get("avx2") and features.get("fma") else (16, 32)
 
 
 @instruction
 def lanes(x: Array) -> int:
     """How many numbers of x's type a vector holds."""
-    return VECTOR // int(x.itemsize)
+    return vector_unit()[0] // int(x.itemsize)
+
+
+@instruction
+def registers() -> int:
+    """How many vectors the processor holds at once."""
+    return vector_unit()[1]
 
 
 @helper

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...backend import GRAIN, VECTOR, XP, Array, get_num_threads, jit_enabled
+from ...backend import GRAIN, XP, Array, get_num_threads, jit_enabled, lanes
 from ...shapes import Ints
 from .depthwise import depthwise, depthwise_weight
 from .direct import direct, direct_weight
@@ -34,8 +34,7 @@ def is_tiled(map: Any, x: Array, c: int, f: int) -> bool:
 
 def _whole(x: Array, f: int) -> int:
     """``f`` rounded up to whole vectors."""
-    lanes = VECTOR // int(x.itemsize)
-    return -(-f // lanes) * lanes
+    return -(-f // lanes(x)) * lanes(x)
 
 
 def _padded(b: Array | None, x: Array, f: int, fp: int) -> Array:

@@ -8,20 +8,20 @@ the product in between some hundred multiplications.
 
 from __future__ import annotations
 
-from ...backend import helper, lanes, product_tile, transpose_tile
+from ...backend import helper, lanes, product_tile, registers, transpose_tile
 
 
 @helper
 def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):
     """``y[i, j] (+)= sum over k, q of a[i, k, q] b[k, q, j]`` for ``i < m`` and ``v`` vectors of ``j``.
 
-    Tiles are as large as the registers allow: 16 to 24 sums, and what is left over in smaller ones.
+    Tiles are as large as the registers allow, 12 sums of 16 or 24 of 32; what is left over goes in smaller ones.
     """
     n = lanes(y)
     j = 0
     while j < v:
         i, bj, yj = 0, b0 + j * n, y0 + j * n
-        if v - j >= 4:
+        if v - j >= 4 and registers() >= 32:
             while i + 6 <= m:
                 product_tile(
                     6, 4, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
@@ -38,11 +38,11 @@ def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):
                 )
             j += 4
         elif v - j >= 2:
-            while i + 8 <= m:
+            while i + 6 <= m:
                 product_tile(
-                    8, 2, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
+                    6, 2, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
                 )
-                i += 8
+                i += 6
             while i + 4 <= m:
                 product_tile(
                     4, 2, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
@@ -55,11 +55,11 @@ def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):
                 i += 1
             j += 2
         else:
-            while i + 16 <= m:
+            while i + 12 <= m:
                 product_tile(
-                    16, 1, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
+                    12, 1, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
                 )
-                i += 16
+                i += 12
             while i + 4 <= m:
                 product_tile(
                     4, 1, a, a0 + i * ai, ai, ak, al, b, bj, bk, bl, k, q, y, yj + i * yi, yi, add
