@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import index as to_int
 from typing import Any, Self, overload
 
+from ..autograd.mode import is_grad_enabled
 from ..tensor import Parameter, Tensor
+from . import fusion
 from .module import Module, indented
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
@@ -112,6 +114,8 @@ class Sequential(_Row):
 
     def forward(self, input: Any) -> Any:
         """Pass ``input`` through all modules."""
+        if not is_grad_enabled():
+            return fusion.run(list(self._modules.values()), input)  # type: ignore[arg-type]  # seldom None
         for module in self._modules.values():
             input = module(input)  # type: ignore[misc]  # seldom None
         return input

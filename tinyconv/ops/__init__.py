@@ -47,7 +47,7 @@ from .compare import (
     ne,
     not_equal,
 )
-from .conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from .conv import conv1d, conv2d, conv_block, conv_transpose1d, conv_transpose2d
 from .convert import (
     bool,
     byte,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import ArgumentError, ShapeError
-from ...shapes import conv_transpose_size, expand_ints
+from ...shapes import Ints, conv_transpose_size, expand_ints
 from .._common import ndim_of, shape_of
+from ..elementwise import rsqrt
 from ..pad import pad
-from ..views import squeeze, unsqueeze
+from ..views import reshape, squeeze, unsqueeze
 from .checks import check, settings
-from .maps import Conv, ConvInput
+from .maps import Conv, ConvBlock, ConvInput
 
-__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+__all__ = ["conv1d", "conv2d", "conv_block", "conv_transpose1d", "conv_transpose2d"]
 
 
 def _conv(
@@ -224,3 +225,29 @@ def conv_transpose2d(
         groups,
         dilation,
     )
+
+
+def conv_block(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    groups: int,
+    statistics: tuple[Any, Any, Any, Any, float] | None,
+    relu: bool,
+    pool: bool,
+) -> Any:
+    """:func:`conv2d`, BatchNorm with fixed ``statistics`` (mean, var, weight, bias, eps), ReLU and 2x2 max pooling.
+
+    All is done in one pass over memory, without gradients; the normalisation goes into the filters.
+    """
+    if statistics is not None:
+        mean, var, gamma, beta, eps = statistics
+        scale = rsqrt(var + eps) if gamma is None else rsqrt(var + eps) * gamma
+        shift = -mean if bias is None else bias - mean
+        weight = weight * reshape(scale, (-1, 1, 1, 1))
+        bias = shift * scale if beta is None else shift * scale + beta
+    block = ConvBlock(stride, padding, dilation, groups, relu, pool)
+    return block(input, weight) if bias is None else block(input, weight, bias)

@@ -72,7 +72,7 @@ def _planes(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw):
 def depthwise(xp, x, w, bias, y, sh, sw, ph, pw, dh, dw, zh, zw):
     """y = x * w + bias for filters (c, kh, kw); ``zh zw`` is the zoom of x."""
     c, kh, kw = w.shape
-    planes = _planes(xp, x, *y.shape[2:], kh, kw, sh, sw, ph, pw, dh, dw, zh, zw)
+    planes = _planes(xp, x, y.shape[2], y.shape[3], kh, kw, sh, sw, ph, pw, dh, dw, zh, zw)
     y[...] = xp.einsum("tncij,ct->ncij", planes, w.reshape(c, -1)) + bias[:, None, None]
 
 
@@ -118,7 +118,7 @@ def _depthwise_loop(start, stop, x, w, bias, y, sh, sw, ph, pw, dh, dw, zh, zw):
 def depthwise_weight(xp, x, gy, gw, sh, sw, ph, pw, dh, dw):
     """The gradient of the filters (c, kh, kw)."""
     c, kh, kw = gw.shape
-    planes = _planes(xp, x, *gy.shape[2:], kh, kw, sh, sw, ph, pw, dh, dw, 1, 1)
+    planes = _planes(xp, x, gy.shape[2], gy.shape[3], kh, kw, sh, sw, ph, pw, dh, dw, 1, 1)
     gw[...] = xp.einsum("tncij,ncij->ct", planes, gy).reshape(c, kh, kw)
 
 

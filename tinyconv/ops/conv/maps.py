@@ -21,6 +21,7 @@ from .._common import ndim_of
 from ..reduce import sum
 from .columns import fold_windows, unfold_windows
 from .tiled import correlate, correlate_input, correlate_weight, is_tiled
+from .tiles import finish_whole
 
 _CHUNK = 1 << 22  # bytes of columns at a time: what stays in a second-level cache
 
@@ -218,3 +219,31 @@ class ConvWeight(Correlation):
         settings = self.stride, self.padding, self.dilation, self.groups
         gx = ConvInput(*settings, self.spatial)(gy, g) if self.needs[0] else None
         return gx, Conv(*settings)(x, g) if self.needs[1] else None
+
+
+@op
+class ConvBlock(Correlation):
+    """Conv, ReLU and 2x2 max pooling in one pass over memory, where no gradient is wanted."""
+
+    differentiable = False
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    groups: int
+    relu: bool
+    pool: bool
+
+    def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
+        (f, _, *k), settings = w.shape, (self.stride, self.padding, self.dilation)
+        out = tuple(map(conv_size, x.shape[2:], k, *settings))
+        side = 2 if self.pool else 1
+        y = self.xp.empty((len(x), f, *(n // side for n in out)), x.dtype)
+        self.prepare(x.shape, tuple(k), out)
+        if self.groups == 1 and is_tiled(self, x, x.shape[1], f):
+            correlate(
+                self.images(x), self.filters(w), b, y, self.places, *self.geometry, self.relu, self.pool
+            )  # fmt: skip
+        else:
+            inputs = (x, w) if b is None else (x, w, b)
+            finish_whole(self.xp, Conv(*settings, self.groups)(*inputs), self.relu, self.pool, y)
+        return y
