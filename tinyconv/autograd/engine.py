@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from ..backend import XP, backend_of, hush, restore
+from ..backend import XP, backend_of, hush, is_whole, restore
 from ..errors import ArgumentError, GraphError, ShapeError
 from .function import Function
 from .mode import mode
@@ -152,7 +152,7 @@ def _accumulate(leaf: Variable, g: Any, ours: bool) -> None:
             leaf.grad = g.clone() if old is None else old + g  # type: ignore[attr-defined]  # a Tensor
         elif old is None:
             g, kind = _array(g), leaf.array.dtype
-            own = ours and g.base is None and g.dtype == kind
+            own = ours and is_whole(g) and g.dtype == kind
             leaf.grad = leaf.wrap(g if own else g.astype(kind, order="C"))
         elif old.node is None and not old.leaf:
             old.array += g

@@ -3,6 +3,7 @@
 from ._numpy import hush, restore
 from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from .kernel import Kernel, helper, instruction, jit_enabled
+from .memory import empty, is_whole
 from .parallel import GRAIN, get_num_threads, set_num_threads, share, share_products
 from .vector import (
     copy,
@@ -47,6 +48,7 @@ __all__ = [
     "helper",
     "hush",
     "instruction",
+    "is_whole",
     "jit_enabled",
     "lanes",
     "larger",

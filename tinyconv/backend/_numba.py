@@ -18,10 +18,8 @@ from numba.core import config as numba_config
 from numba.core import event
 
 from . import simd
-from ._memory import keep_freed_memory
 
 config: Any = numba_config
-keep_freed_memory()
 _compiling = threading.RLock()
 _helpers: dict[Any, Any] = {}
 

@@ -14,13 +14,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
-
-from ..errors import ArgumentError
 
 T = TypeVar("T")
 GRAIN = 1 << 15  # elements: what one thread does in the time that waking another takes
@@ -149,7 +148,7 @@ def set_num_threads(n: int) -> None:
     """Let ``n`` threads compute, in the loops and in BLAS alike.
 
     Raises:
-        RuntimeError: ``n`` is below one. TypeError: it is no integer.
+        RuntimeError: ``n`` is no integer, or below one.
 
     >>> import tinyconv as tc
     >>> before = tc.get_num_threads()
@@ -158,11 +157,11 @@ def set_num_threads(n: int) -> None:
     1
     >>> tc.set_num_threads(before)
     """
-    if isinstance(n, bool) or not isinstance(n, int):
-        raise TypeError(f"set_num_threads expects an int, but got {type(n).__name__}")
+    if isinstance(n, bool) or not isinstance(n, Integral):
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(n).__name__}")
     if n < 1:
-        raise ArgumentError("set_num_threads expects a positive integer", f"Got {n}.")
-    _team.count = n
+        raise RuntimeError(f"set_num_threads expects a positive integer\nIt got {n}.")
+    _team.count = int(n)
     _team.limit_blas()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel
+from ..backend import Array, Kernel, empty
 
 
 @Kernel
@@ -26,7 +26,7 @@ class Gate(Function):
 
     def forward(self, g: Array, y: Array) -> Array:
         self.save(None, y)
-        gx = self.xp.empty(y.shape, g.dtype)
+        gx = empty(self.xp, y.shape, g.dtype)
         if g.flags.c_contiguous and y.flags.c_contiguous and g.dtype == y.dtype:
             pass_positive(g.reshape(-1), y.reshape(-1), gx.reshape(-1))
         else:

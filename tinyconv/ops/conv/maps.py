@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from ...autograd.function import Function, op
-from ...backend import Array, share_products
+from ...backend import Array, empty, share_products
 from ...shapes import Ints, Shape, conv_size
 from .._common import ndim_of
 from ..reduce import sum
@@ -70,7 +70,7 @@ class Correlation(Function):
         """Chunks of a part of the batch, each with memory for its columns (c kh kw, m, oh ow)."""
         size = self.rows * self.length
         step = max(1, min(stop - start, _CHUNK // max(1, size * like.itemsize)))
-        memory = self.xp.empty(size * step, like.dtype)
+        memory = empty(self.xp, (size * step,), like.dtype)
         for at in range(start, stop, step):
             m = min(step, stop - at)
             yield slice(at, at + m), memory[: size * m].reshape(self.rows, m, self.length)
@@ -111,7 +111,7 @@ class Conv(Correlation):
         self.prepare(x.shape, tuple(k), out)
         self.sizes = x.shape, w.shape
         self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = self.xp.empty((n, f, self.length), x.dtype)
+        y = empty(self.xp, (n, f, self.length), x.dtype)
         if is_tiled(self, x, x.shape[1], f):
             y = y.reshape(n, f, *self.places)
             correlate(self.images(x), self.filters(w), b, y, self.places, *self.geometry)
@@ -157,7 +157,7 @@ class ConvInput(Correlation):
         self.save(gy if self.needs[1] else None, w if self.needs[0] else None)
         self.kernel = tuple(k)
         self.prepare(shape, self.kernel, tuple(out))
-        gx = self.xp.empty(shape, gy.dtype)
+        gx = empty(self.xp, shape, gy.dtype)
         if is_tiled(self, gy, shape[1], f):
             correlate_input(self.outputs(gy), self.filters(w), b, self.images(gx), *self.geometry)
             return gx
@@ -196,7 +196,7 @@ class ConvWeight(Correlation):
         self.spatial = x.shape[2:]
         self.prepare(x.shape, self.kernel, tuple(out))
         if is_tiled(self, x, c, f):
-            gw = self.xp.empty((f, c // g, *self.kernel), x.dtype)
+            gw = empty(self.xp, (f, c // g, *self.kernel), x.dtype)
             correlate_weight(self.images(x), self.outputs(gy), self.filters(gw), *self.geometry)
             return gw
 
@@ -237,7 +237,7 @@ class ConvBlock(Correlation):
         (f, _, *k), settings = w.shape, (self.stride, self.padding, self.dilation)
         out = tuple(map(conv_size, x.shape[2:], k, *settings))
         side = 2 if self.pool else 1
-        y = self.xp.empty((len(x), f, *(n // side for n in out)), x.dtype)
+        y = empty(self.xp, (len(x), f, *(n // side for n in out)), x.dtype)
         self.prepare(x.shape, tuple(k), out)
         if self.groups == 1 and is_tiled(self, x, x.shape[1], f):
             correlate(

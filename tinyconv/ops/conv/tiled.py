@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...backend import GRAIN, XP, Array, get_num_threads, jit_enabled, lanes
+from ...backend import GRAIN, XP, Array, empty, get_num_threads, jit_enabled, lanes
 from ...shapes import Ints
 from .depthwise import depthwise, depthwise_weight
 from .direct import direct, direct_weight
@@ -45,10 +45,17 @@ def _padded(b: Array | None, x: Array, f: int, fp: int) -> Array:
     return bias
 
 
-def _by_winograd(x: Array, c: int, f: int, k: Any, s: Ints, p: Ints, d: Ints) -> bool:
-    return (
-        tuple(k) == (3, 3) and s == d == (1, 1) and p[0] == p[1] and min(c, f) >= 32 // x.itemsize
-    )
+def _winograd_side(
+    x: Array, c: int, f: int, k: Any, s: Ints, p: Ints, d: Ints, size: Ints
+) -> int:  # fmt: skip
+    """The side of the tiles by which Winograd's algorithm is fastest; 0 if it does not apply or does not pay."""
+    if tuple(k) != (3, 3) or s != (1, 1) or d != (1, 1) or p[0] != p[1]:
+        return 0
+    if min(c, f) < 32 // x.itemsize:
+        return 0
+    # multiplications for each pair of channels; the filters cost as much as some 100 tiles to transform and to read
+    work = {m: (m + 2) ** 2 * (len(x) * -(-size[0] // m) * -(-size[1] // m) + 100) for m in (2, 4)}
+    return min(work, key=work.__getitem__)
 
 
 def _flat(x: Array) -> Array:
@@ -67,10 +74,10 @@ def correlate(
         return
     fp, xp = _whole(x, f), XP[type(x)]
     bias = _padded(b, x, f, fp)
-    if _by_winograd(x, c, f, k, s, p, d):
-        u = xp.empty((16, c, fp), x.dtype)
-        winograd_filters(w, u, False)
-        winograd(x, u, bias, relu, pool, y, *size, p[0], 1)
+    if m := _winograd_side(x, c, f, k, s, p, d, size):
+        u = empty(xp, ((m + 2) ** 2, c, fp), x.dtype)
+        winograd_filters(w, u, m, False)
+        winograd(x, u, bias, relu, pool, y, *size, m, p[0], 1)
         return
     packed = xp.zeros((*k, c, fp), x.dtype)  # filters in vectors
     packed[..., :f] = w.transpose(2, 3, 1, 0)
@@ -92,10 +99,11 @@ def correlate_input(
         return
     fp, xp = _whole(gy, c), XP[type(gy)]
     bias = _padded(b, gy, c, fp)
-    if s[0] == s[1] and _by_winograd(gy, c, f, k, (1, 1), p, d):
-        u = xp.empty((16, f, fp), gy.dtype)
-        winograd_filters(w, u, True)
-        winograd(gy, u, bias, False, False, gx, *gx.shape[2:], p[0], s[0])
+    size = gx.shape[2:]
+    if s[0] == s[1] and (m := _winograd_side(gy, c, f, k, (1, 1), p, d, size)):
+        u = empty(xp, ((m + 2) ** 2, f, fp), gy.dtype)
+        winograd_filters(w, u, m, True)
+        winograd(gy, u, bias, False, False, gx, *size, m, p[0], s[0])
         return
     packed = xp.zeros((*k, f, fp), gy.dtype)
     packed[..., :c] = w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
@@ -112,10 +120,10 @@ def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) 
         return
     fp, xp = _whole(x, f), XP[type(x)]
     parts = min(len(x), get_num_threads(), 1 + x.size // GRAIN)
-    if _by_winograd(x, c, f, k, s, p, d):
-        gu = xp.empty((parts, 16, c, fp), x.dtype)
-        winograd_weight(x, gy, gu, p[0])
-        winograd_filters_back(gu, gw)
+    if m := _winograd_side(x, c, f, k, s, p, d, gy.shape[2:]):
+        gu = empty(xp, (parts, (m + 2) ** 2, c, fp), x.dtype)
+        winograd_weight(x, gy, gu, m, p[0])
+        winograd_filters_back(gu, gw, m)
         return
     packed = xp.empty((parts, *k, c, fp), x.dtype)
     if (*k, *s, *p) == (1, 1, 1, 1, 0, 0):

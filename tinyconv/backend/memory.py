@@ -1,0 +1,83 @@
+"""Memory of large arrays, kept for the next ones.
+
+A training step allocates the same arrays again and again. The C library gives large blocks back to the system at once, and
+takes them anew as pages of zeros, which costs as much as a pass over them. Here a block comes back to a list when the
+last view of it is gone, which is what the array's ``base`` is for: nobody can hold memory that is given out again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from math import prod
+from typing import Any
+
+import numpy
+
+from .base import Array
+
+LARGE = 1 << 18  # bytes: smaller arrays come from the C library's own lists
+SLACK = 1 << 25  # bytes that may lie idle beyond the largest amount ever in use at once
+_LINE = 64  # bytes of a cache line, which a vector should not cross
+
+
+class _Block(numpy.ndarray[Any, Any]):
+    """Some bytes. A type of its own: NumPy makes the base of a base the base if that is an ordinary array."""
+
+
+class _Lease(numpy.ndarray[Any, Any]):
+    """A block in use. Arrays made on it have it as their base; when it dies the block is idle again."""
+
+    def __del__(self) -> None:
+        _store.give_back(self.base)
+
+
+class _Store:
+    """The idle blocks by size, the oldest first, and how many bytes are where."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # a lease may die while its own thread is in here
+        self.idle: OrderedDict[int, list[_Block]] = OrderedDict()
+        self.idle_bytes = self.used_bytes = self.peak_bytes = 0
+
+    def take(self, size: int) -> _Block:
+        with self.lock:
+            self.used_bytes += size
+            self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+            blocks = self.idle.get(size)
+            if blocks:
+                self.idle_bytes -= size
+                return blocks.pop()
+            while self.idle and self.used_bytes + self.idle_bytes > self.peak_bytes + SLACK:
+                other, blocks = next(iter(self.idle.items()))
+                if blocks:
+                    blocks.pop()
+                    self.idle_bytes -= other
+                if not blocks:
+                    del self.idle[other]
+        return _Block(size, numpy.uint8)
+
+    def give_back(self, block: Any) -> None:
+        with self.lock:
+            size = block.nbytes
+            self.used_bytes -= size
+            self.idle_bytes += size
+            self.idle.setdefault(size, []).append(block)
+            self.idle.move_to_end(size)
+
+
+_store = _Store()
+
+
+def empty(xp: Any, shape: Any, dtype: Any) -> Array:
+    """``xp.empty(shape, dtype)``; if it is large, in memory that an array before it has left."""
+    size = prod(shape) * numpy.dtype(dtype).itemsize
+    if size < LARGE or xp is not numpy:
+        return xp.empty(shape, dtype)
+    block = _store.take(size + _LINE)
+    return numpy.ndarray(shape, dtype, block.view(_Lease), -block.ctypes.data % _LINE)
+
+
+def is_whole(array: Array) -> bool:
+    """Tell whether an array is all of its memory, and no view of another."""
+    return array.base is None or type(array.base) is _Lease
