@@ -18,6 +18,7 @@ from .autograd.mode import (
     no_grad,
     set_grad_enabled,
 )
+from .backend import get_num_threads, set_num_threads
 from .creation import (
     Generator,
     arange,

@@ -33,14 +33,14 @@ def run(
 
     With ``wanted`` nothing is added to any leaf; the gradients at these edges are returned.
     """
-    goals = None if wanted is None else set(wanted)
-    leading = None if goals is None else _leading_to(goals, [edge for edge, _ in roots])
+    goals = set(wanted or ())
+    leading = None if wanted is None else _leading_to(goals, [edge for edge, _ in roots])
     found: dict[Edge, Any] = {}
     pending: dict[Edge, tuple[Any, bool]] = {}  # the gradient so far, and whether it is ours alone
     queue: list[tuple[int, Function]] = []
 
     def arrive(edge: Edge, g: Any, ours: bool) -> None:
-        if leading is not None and goals is not None and edge not in leading and edge not in goals:
+        if leading is not None and edge not in leading and edge not in goals:
             return
         if edge in pending:
             g, ours = pending[edge][0] + g, True
@@ -59,15 +59,17 @@ def run(
             g, _ = pending.pop(node)
             if node.hooks:
                 g = _hooked(node.hooks, g)
-            needs = node.needs
-            if leading is not None and goals is not None:
+            if leading is None:
+                grads = node.backward(g)
+            else:
                 if node in goals:
                     found[node] = g
                 if node not in leading:
                     continue
+                needs = node.needs
                 node.needs = [e in leading or e in goals for e in node.edges]
-            grads = node.backward(g)
-            node.needs = needs
+                grads = node.backward(g)
+                node.needs = needs
             if node.after:
                 grads = _after(node, grads, g)
             for edge, gx in zip(node.edges, grads, strict=False):

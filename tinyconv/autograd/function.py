@@ -62,31 +62,30 @@ class Function:
         """
         arrays: list[Any] = []
         edges: list[Any] = []
+        needs: list[bool] = []
         first: Any = None
-        recording = False
         for a in args:
             edge: Any = None
             if isinstance(a, Variable):
+                array = a.array
                 if first is None:
-                    first = a
-                    kind = type(a.array)
-                elif type(a.array) is not kind:
+                    first, kind = a, type(array)
+                elif type(array) is not kind:
                     raise _mixed_devices(args)
                 if a.base is not None and a.stamp != a.version.count:  # type: ignore[union-attr]  # views have a version
                     a.refresh()
-                edge = a.node
-                if edge is None and a.leaf:
-                    edge = a
-                if edge is not None:
-                    recording = True
-                a = a.array
+                edge = a.node or (a if a.leaf else None)
+                a = array
             arrays.append(a)
             edges.append(edge)
+            needs.append(edge is not None)
         if first is None:
             return self._on_arrays(arrays)
         xp = self.xp = XP[kind]
-        recording = recording and mode.enabled and self.differentiable
-        self.needs = [e is not None for e in edges] if recording else (False,) * len(edges)
+        recording = True in needs
+        if recording and not (mode.enabled and self.differentiable):
+            recording, needs = False, [False] * len(needs)
+        self.needs = needs
 
         token = hush()
         try:
@@ -157,16 +156,21 @@ class Function:
 
     def _guard(self, args: tuple[Any, ...], result: Variable) -> None:
         """Note the versions of saved inputs and outputs: in backward they must be the same."""
-        owners = {-1: result, **{i: a for i, a in enumerate(args) if isinstance(a, Variable)}}
         guards: list[tuple[int, Version, int] | None] = []
+        taken = [-1]
         for kept in self._saved or ():
-            same = [i for i, a in owners.items() if a.array is kept]
-            taken = [g[0] for g in guards if g is not None]
-            at = next((i for i in same if i not in taken), same[0] if same else None)
-            if at is None or kept is None:
+            owner: Any = None
+            at = -1
+            if kept is result.array:
+                owner = result
+            elif kept is not None:  # of inputs that share an array, each is taken once
+                for i, a in enumerate(args):
+                    if isinstance(a, Variable) and a.array is kept and at in taken:
+                        owner, at = a, i
+            if owner is None:
                 guards.append(None)
                 continue
-            owner = owners[at]
+            taken.append(at)
             if owner.inference:
                 raise GraphError(
                     "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
@@ -189,6 +193,8 @@ class Function:
                 "calling backward.",
                 f"The node is {self.name}; a fresh forward pass before each backward() is the usual way.",
             )
+        if not self._saved:
+            return ()
         for guard, kept in zip(self._guards, self._saved, strict=True):
             if guard is not None and guard[1].count != guard[2]:
                 raise self._overwritten(guard, kept)

@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from numba import types
 from numba.core import config as numba_config
 from numba.core import event
 
@@ -49,9 +50,20 @@ def _called(loop: FunctionType) -> dict[str, Any]:
             found[name] = getattr(simd, name)
         elif hasattr(value, "helper"):
             if value not in _helpers:
-                _helpers[value] = compiled(value)
+                _helpers[value] = _once_for_all(compiled(value))
             found[name] = _helpers[value]
     return found
+
+
+def _once_for_all(helper: Any) -> Any:
+    """Compile a helper for the types of its arguments, and not for each constant that is passed to it."""
+    template = helper.get_call_template
+
+    def plain(args: Any, kws: Any) -> Any:
+        return template([*map(types.unliteral, args)], {k: types.unliteral(a) for k, a in kws.items()})
+
+    helper.get_call_template = plain
+    return helper
 
 
 # ── the cache ─────────────────────────────────────────────────────────────────────────────────

@@ -127,18 +127,21 @@ class Binary(Function):
             if names:
                 if type(z) not in XP:
                     z = self.xp.asarray(z)  # NumPy turns 0-d results into scalars
-                kept = {"x": x, "y": y, "z": z}
-                self.save(*(v if k in names else None for k, v in kept.items()))
+                self.save(
+                    x if "x" in names else None,
+                    y if "y" in names else None,
+                    z if "z" in names else None,
+                )
         return z
 
     def backward(self, g: Any) -> Any:
         want_x, want_y = self.needs
-        kept = dict(zip("xyz", self.saved, strict=False))  # or nothing
+        kept = dict(zip("xyz", self.saved, strict=False)).get  # or nothing
         gx = gy = None
         if want_x:
-            gx = unbroadcast(self.by_x(g, *(kept[k] for k in self.x_keeps)), self.shapes[0])
+            gx = unbroadcast(self.by_x(g, *map(kept, self.x_keeps)), self.shapes[0])
         if want_y:
-            gy = unbroadcast(self.by_y(g, *(kept[k] for k in self.y_keeps)), self.shapes[1])
+            gy = unbroadcast(self.by_y(g, *map(kept, self.y_keeps)), self.shapes[1])
         return gx, gy
 
 

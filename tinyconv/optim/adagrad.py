@@ -6,10 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Kernel, helper
 from ..tensor import Tensor
-from .elementwise import Elementwise, add_product, add_quotient
-from .optimizer import Group, Params, State
+from .elementwise import Buffers, Elementwise
+from .optimizer import Group, Params
+from .update import Numbers, decayed
+
+
+@helper
+def _adagrad(g, p, s, maximize, decay, eps, rate):
+    g = decayed(g, p, maximize, decay)
+    s = s + g * g
+    return p + g * rate / (np.sqrt(s) + eps), s
+
+
+@Kernel
+def adagrad(xp, g, numbers, p, s):
+    """p goes down the gradient, in units of the root of s, the sum of squares so far."""
+    p[...], s[...] = _adagrad(g, p, s, *numbers)
+
+
+@adagrad.cpu
+def _adagrad_loop(start, stop, g, numbers, p, s):
+    g, p, s = g[start:stop], p[start:stop], s[start:stop]
+    for i in range(len(p)):
+        p[i], s[i] = _adagrad(g[i], p[i], s[i], *numbers)
 
 
 class Adagrad(Elementwise):
@@ -64,24 +85,22 @@ class Adagrad(Elementwise):
         super().__init__(params, defaults)
         for group in self.param_groups:
             for p in group["params"]:
-                self.state[p] = self.new_state(p, group)
+                self.state[p] = self.new_state(p, self.buffers(group))
 
-    def buffers(self, group: Group) -> dict[str, float | None]:
+    def buffers(self, group: Group) -> Buffers:
         return {"step": 0.0, "sum": self.defaults["initial_accumulator_value"]}
 
     def update(
         self,
-        p: Array,
-        g: Array,
-        state: State,
+        t: float,
+        first: bool,
         *,
         lr: float,
         lr_decay: float,
+        weight_decay: float,
         eps: float,
+        maximize: bool,
         **_: Any,
-    ) -> None:
-        total, t = state["sum"].array, state["step"].array.item()
-        add_product(total, g, g, 1.0)
-        spread = np.sqrt(total)
-        spread += eps
-        add_quotient(p, g, spread, -lr / (1 + (t - 1) * lr_decay))
+    ) -> tuple[Kernel, Numbers]:
+        rate = -lr / (1 + (t - 1) * lr_decay)
+        return adagrad, (maximize, weight_decay, eps, rate)

@@ -6,11 +6,64 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Kernel, helper
 from ..errors import ArgumentError
 from ..tensor import Tensor
-from .elementwise import Elementwise, add_product, add_quotient, lerp
-from .optimizer import Group, Params, State
+from .elementwise import Buffers, Elementwise
+from .optimizer import Group, Params
+from .update import Numbers, decayed, lerp
+
+
+@helper
+def _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2):
+    g = decayed(g, p, maximize, decay)
+    return lerp(m, g, weight, rest), v * beta2 + g * weight2 * g
+
+
+@helper
+def _move(p, m, v, keep, root, eps, rate):
+    if keep != 1:
+        p = p * keep
+    return p + m * rate / (np.sqrt(v) / root + eps)
+
+
+@helper
+def _adam(g, p, m, v, maximize, decay, keep, weight, rest, beta2, weight2, root, eps, rate):
+    m, v = _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
+    return _move(p, m, v, keep, root, eps, rate), m, v
+
+
+@Kernel
+def adam(xp, g, numbers, p, m, v):
+    """p goes down m, the mean of recent gradients, in units of the root of v, that of their squares."""
+    p[...], m[...], v[...] = _adam(g, p, m, v, *numbers)
+
+
+@adam.cpu
+def _adam_loop(start, stop, g, numbers, p, m, v):
+    g, p, m, v = g[start:stop], p[start:stop], m[start:stop], v[start:stop]
+    for i in range(len(p)):
+        p[i], m[i], v[i] = _adam(g[i], p[i], m[i], v[i], *numbers)
+
+
+@helper
+def _amsgrad(g, p, m, v, w, maximize, decay, keep, weight, rest, beta2, weight2, root, eps, rate):
+    m, v = _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
+    w = np.maximum(w, v)
+    return _move(p, m, w, keep, root, eps, rate), m, v, w
+
+
+@Kernel
+def adam_amsgrad(xp, g, numbers, p, m, v, w):
+    """The same with w, the largest v so far, under the root."""
+    p[...], m[...], v[...], w[...] = _amsgrad(g, p, m, v, w, *numbers)
+
+
+@adam_amsgrad.cpu
+def _amsgrad_loop(start, stop, g, numbers, p, m, v, w):
+    g, p, m, v, w = g[start:stop], p[start:stop], m[start:stop], v[start:stop], w[start:stop]
+    for i in range(len(p)):
+        p[i], m[i], v[i], w[i] = _amsgrad(g[i], p[i], m[i], v[i], w[i], *numbers)
 
 
 class Adam(Elementwise):
@@ -84,34 +137,31 @@ class Adam(Elementwise):
                 )
         return settings
 
-    def buffers(self, group: Group) -> dict[str, float | None]:
+    def buffers(self, group: Group) -> Buffers:
         names = ["step", "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"])]
         return dict.fromkeys(names, 0.0)
 
     def update(
         self,
-        p: Array,
-        g: Array,
-        state: State,
+        t: float,
+        first: bool,
         *,
         lr: float,
         betas: tuple[float, float],
         eps: float,
+        weight_decay: float,
         amsgrad: bool,
+        maximize: bool,
+        decoupled_weight_decay: bool,
         **_: Any,
-    ) -> None:
+    ) -> tuple[Kernel, Numbers]:
         beta1, beta2 = betas
-        m, v, t = state["exp_avg"].array, state["exp_avg_sq"].array, state["step"].array.item()
-        lerp(m, g, 1 - beta1)
-        v *= beta2
-        add_product(v, g, g, 1 - beta2)
-        if amsgrad:
-            largest = state["max_exp_avg_sq"].array
-            v = np.maximum(largest, v, out=largest)
-        spread = np.sqrt(v)
-        spread /= (1 - beta2**t) ** 0.5
-        spread += eps
-        add_quotient(p, m, spread, -lr / (1 - beta1**t))
+        keep = 1.0
+        if decoupled_weight_decay:
+            keep, weight_decay = 1 - lr * weight_decay, 0.0
+        root, rate = (1 - beta2**t) ** 0.5, -lr / (1 - beta1**t)
+        numbers = maximize, weight_decay, keep, 1 - beta1, 1 - (1 - beta1), beta2, 1 - beta2
+        return adam_amsgrad if amsgrad else adam, (*numbers, root, eps, rate)
 
 
 class AdamW(Adam):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..autograd import Variable, enable_grad
-from ..backend import Array, backend_of
+from ..backend import Array, Kernel, backend_of, hush, restore
 from ..errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, State
+from .update import Numbers, Update, run
 
 _NONNEGATIVE = (
     "eps",
@@ -25,26 +26,36 @@ _NONNEGATIVE = (
 )
 _WORDS = {"lr": "learning rate", "eps": "epsilon value"}
 
+Buffers: TypeAlias = dict[str, float | None]  # names and first values
+
 
 class Elementwise(Optimizer):
-    """An optimizer that treats one parameter at a time.
+    """An optimizer that treats all numbers of a parameter alike.
 
-    A subclass names the ``buffers`` it keeps and writes ``update``. The rest of a step stands here:
-    the closure, all checks, new state, weight decay, ``maximize``, the loop and the version
-    counter.
+    A subclass names the ``buffers`` it keeps, and says in ``update`` which kernel changes a parameter
+    and them. The rest of a step stands here: the closure, all checks, new state, the version counter.
 
     A step that raises has changed nothing: what can be wrong is looked at before the first write.
     """
 
-    def buffers(self, group: Group) -> dict[str, float | None]:
-        """Name the arrays kept per parameter and their first value; None: ``update`` makes it.
+    def buffers(self, group: Group) -> Buffers:
+        """Name the arrays kept per parameter and their first value.
 
-        ``"step"`` is a single number, which counts the updates.
+        ``"step"`` is a single number, which counts the updates. A buffer that begins with None is made,
+        of negative zeros, whenever it is not there.
         """
         return {}
 
-    def update(self, p: Array, g: Array, state: State, *_: Any, **settings: Any) -> None:
-        """Change ``p`` and the buffers in ``state`` in place; leave the gradient ``g`` as it is."""
+    def update(self, t: float, first: bool, *_: Any, **settings: Any) -> tuple[Kernel, Numbers]:
+        """Return a kernel ``f(g, numbers, p, *buffers)``, which changes p and the buffers, and the numbers.
+
+        The kernel gets flat arrays or parts of them, and the gradient g as it came: ``decayed`` is the
+        rule for ``maximize`` and ``weight_decay``.
+
+        Args:
+            t: the number of updates of this parameter, this one included, if there is a ``"step"``.
+            first: tells whether a buffer that begins with None was made for this update.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} does not say how to update: write update()."
         )
@@ -61,42 +72,68 @@ class Elementwise(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        jobs = self._prepare()
-        with np.errstate(all="ignore"):  # an infinity is a number like any other
-            for p, state, settings in jobs:
-                if "step" in state:
-                    state["step"].array += 1
-                self.update(p.array, _decayed(p.array, p.grad.array, **settings), state, **settings)
-                if state:
-                    self.state[p] = state
-                p.bump()
+        prepared = self._prepare()
+        token = hush()  # an infinity is a number like any other
+        try:
+            run([update for group in prepared for update in self._updates(*group)])
+        finally:
+            restore(token)
         return loss
 
-    def _prepare(self) -> list[tuple[Tensor, State, dict[str, Any]]]:
+    def _prepare(self) -> list[tuple[dict[str, Any], Buffers, list[tuple[Tensor, State]]]]:
         """Check all that a step needs and allocate what is new; the optimizer stays as it is."""
-        jobs: list[tuple[Tensor, State, dict[str, Any]]] = []
+        prepared = []
         fresh: dict[Tensor, State] = {}
         for i, group in enumerate(self.param_groups):
-            settings = self.settings(group)
+            settings, buffers = self.settings(group), self.buffers(group)
+            members = []
             for j, p in enumerate(group["params"]):
                 if p.grad is None:
                     continue
-                _check_gradient(p, f"parameter {j} of group {i}")
+                _check_gradient(p, i, j)
                 state = self.state.get(p) or fresh.get(p)
                 if state is None:
-                    state = fresh[p] = self.new_state(p, group)
-                self.check_state(p, state, group)
-                jobs.append((p, state, settings))
-        return jobs
+                    state = fresh[p] = self.new_state(p, buffers)
+                else:
+                    self._check_buffers(p, state, buffers)
+                members.append((p, state))
+            prepared.append((settings, buffers, members))
+        return prepared
 
-    def new_state(self, p: Tensor, group: Group) -> State:
+    def _updates(
+        self, settings: dict[str, Any], buffers: Buffers, members: list[tuple[Tensor, State]]
+    ) -> Iterator[Update]:
+        """Say for each parameter of a group what is to be done, and note that it is."""
+        names = [name for name in buffers if name != "step"]
+        late = [name for name, value in buffers.items() if value is None]
+        counts = "step" in buffers
+        known: dict[Any, tuple[Kernel, Numbers]] = {}
+        for p, state in members:
+            array, t = p.array, 0.0
+            if counts:
+                step = state["step"].array
+                t = step.item() + 1
+                step.fill(t)
+            missing = [name for name in late if state.get(name) is None]
+            for name in missing:
+                state[name] = Tensor.wrap(np.full_like(array, -0.0))  # adds nothing, not even to -0
+            if state:
+                self.state[p] = state
+            key = t, bool(missing), array.dtype
+            if key not in known:
+                kernel, numbers = self.update(t, bool(missing), **settings)
+                known[key] = kernel, tuple(map(array.dtype.type, numbers))
+            p.bump()
+            yield *known[key], [p.grad.array, array, *[state[name].array for name in names]]
+
+    def new_state(self, p: Tensor, buffers: Buffers) -> State:
         """Make the state of a parameter before its first update."""
         return {
             # the count lies on the CPU, whatever the device: reading it must not wait for a GPU
             name: Tensor.wrap(
                 np.zeros((), np.float32) if name == "step" else np.full_like(p.array, value)
             )
-            for name, value in self.buffers(group).items()
+            for name, value in buffers.items()
             if value is not None
         }
 
@@ -107,7 +144,11 @@ class Elementwise(Optimizer):
 
         A rate below zero is let through: a schedule may miss the zero at its end by one rounding.
         """
-        settings = {name: _plain(name, group[name]) for name in self.defaults}
+        settings = {}
+        for name in self.defaults:
+            value = group[name]
+            usual = type(value) is bool or (type(value) is float and isfinite(value))
+            settings[name] = value if usual else _plain(name, value)
         for name in _NONNEGATIVE:
             if settings.get(name, 0) < 0:
                 raise invalid(name, group[name], "0 or more")
@@ -122,7 +163,10 @@ class Elementwise(Optimizer):
 
     def check_state(self, p: Tensor, state: State, group: Group) -> None:
         """Raise if a buffer is missing in the state of a parameter, or unlike the parameter."""
-        for name, value in self.buffers(group).items():
+        self._check_buffers(p, state, self.buffers(group))
+
+    def _check_buffers(self, p: Tensor, state: State, buffers: Buffers) -> None:
+        for name, value in buffers.items():
             buffer = state.get(name)
             if buffer is None and value is None:
                 continue
@@ -132,8 +176,8 @@ class Elementwise(Optimizer):
                     f"which was made with other settings: build a new {type(self).__name__} with "
                     "the settings wanted"
                 )
-            if name != "step":
-                _check_like(p.array, buffer.array, "buffer", f"{name!r} of a parameter:")
+            if name != "step" and not _alike(p.array, buffer.array):
+                raise _unlike(p.array, buffer.array, "buffer", f"{name!r} of a parameter:")
 
 
 def invalid(name: str, value: Any, wanted: str) -> ArgumentError:
@@ -165,98 +209,54 @@ def _plain(name: str, value: Any) -> Any:
     return float(value)
 
 
-def _check_gradient(p: Tensor, where: str) -> None:
+def _check_gradient(p: Tensor, group: int, number: int) -> None:
     array, grad = p.array, p.grad
     if not isinstance(grad, Variable):
         raise TypeError(
             "assigned grad expected to be a Tensor or None but got grad of type "
             f"{type(grad).__name__}\n"
-            f"Give {where} a Tensor: p.grad = tinyconv.tensor(...)."
+            f"Give {_place(group, number)} a Tensor: p.grad = tinyconv.tensor(...)."
         )
     if array.dtype.kind != "f":
         raise DTypeError(
             f"result type Float can't be cast to the desired output type {array.dtype.name}",
-            f"Only floating point numbers can be optimized, and {where} has none: p.float().",
+            "Only floating point numbers can be optimized, and "
+            f"{_place(group, number)} has none: p.float().",
         )
     if not getattr(array.flags, "writeable", True):  # CuPy knows no read-only arrays
         raise ValueError(
             "assignment destination is read-only\n"
-            f"The memory of {where} is somebody else's: optimize a copy, p.clone()."
+            f"The memory of {_place(group, number)} is somebody else's: optimize a copy, p.clone()."
         )
-    _check_like(array, grad.array, "grad", f"{where}:")
+    if not _alike(array, grad.array):
+        raise _unlike(array, grad.array, "grad", f"{_place(group, number)}:")
 
 
-def _check_like(array: Array, other: Array, what: str, where: str) -> None:
-    """Raise if ``other`` cannot be combined with the parameter's ``array``, number by number."""
+def _place(group: int, number: int) -> str:
+    return f"parameter {number} of group {group}"
+
+
+def _alike(array: Array, other: Array) -> bool:
+    """Tell whether ``other`` can be combined with the parameter's ``array``, number by number."""
+    return type(other) is type(array) and other.shape == array.shape and other.dtype == array.dtype
+
+
+def _unlike(array: Array, other: Array, what: str, where: str) -> Exception:
+    """Say why not."""
     if type(other) is not type(array):
-        raise DeviceError(
+        return DeviceError(
             f"assigned {what} has data located on a different device",
             f"{where} {backend_of(other).name}, but the parameter is on {backend_of(array).name}: "
             "move the model before building the optimizer.",
         )
     if other.shape != array.shape:
-        raise ShapeError(
+        return ShapeError(
             f"assigned {what} has data of a different size",
             f"{where} {other.shape}, but the parameter is {array.shape}: was it replaced after "
             "backward()?",
         )
-    if other.dtype != array.dtype:
-        raise DTypeError(
-            f"assigned {what} has data of a different type",
-            f"{where} {other.dtype.name}, but the parameter is {array.dtype.name}: "
-            "convert the model before building the optimizer.",
-        )
-
-
-# ── arithmetic that several updates share, rounded in torch's order ──
-
-
-def _decayed(
-    p: Array,
-    g: Array,
-    *,
-    lr: float,
-    weight_decay: float = 0.0,
-    maximize: bool = False,
-    decoupled_weight_decay: bool = False,
-    **_: Any,
-) -> Array:
-    """Return g + λ p, the gradient of the loss plus λ/2 |p|²; ``maximize`` turns g around.
-
-    A decoupled decay shrinks p by 1 - lr λ at once and leaves g alone (Loshchilov & Hutter, 2019).
-    """
-    if weight_decay and decoupled_weight_decay:
-        p *= 1 - lr * weight_decay
-    elif weight_decay:
-        total = p * weight_decay
-        if maximize:
-            total -= g
-        else:
-            total += g
-        return total
-    return -g if maximize else g
-
-
-def lerp(a: Array, b: Array, weight: float) -> None:
-    """a ← a + weight (b - a), from the nearer end."""
-    way = b - a
-    if abs(weight) < 0.5:
-        way *= weight
-        a += way
-    else:
-        way *= 1 - weight
-        np.subtract(b, way, out=a)
-
-
-def add_product(a: Array, x: Array, y: Array, value: float) -> None:
-    """a ← a + value x y."""
-    term = x * value
-    term *= y
-    a += term
-
-
-def add_quotient(a: Array, x: Array, y: Array, value: float) -> None:
-    """a ← a + value x / y."""
-    term = x * value
-    term /= y
-    a += term
+    return DTypeError(
+        f"assigned {what} has data of a different type",
+        f"{where} {other.dtype.name}, but the parameter is {array.dtype.name}: "
+        "convert the model before building the optimizer.",
+    )

@@ -141,13 +141,13 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters; with ``set_to_none=False`` make them zero."""
         for p in self._params():
-            if p.grad is None or set_to_none:
+            if set_to_none:
                 p.grad = None
-                continue
-            if p.grad.requires_grad:  # backward(create_graph=True) recorded it; zeros have no past
-                p.grad = p.grad.detach()
-            p.grad.array[...] = 0
-            p.grad.bump()
+            elif p.grad is not None:
+                if p.grad.requires_grad:  # by backward(create_graph=True); zeros have no past
+                    p.grad = p.grad.detach()
+                p.grad.array[...] = 0
+                p.grad.bump()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change all parameters once; return what ``closure`` returned, if there was one."""

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..backend import Array
+from ..backend import Kernel
 from ..tensor import Tensor
-from .elementwise import Elementwise, add_product, add_quotient, lerp
-from .optimizer import Group, Params, State
+from .elementwise import Buffers, Elementwise
+from .optimizer import Group, Params
+from .update import Numbers, decayed, lerp
+
+
+@Kernel
+def rmsprop(xp, g, numbers, p, v, *more):
+    """p goes down the gradient, in units of the root of v, the mean of recent squares.
+
+    With ``momentum`` it goes down b, the sum of such steps that fade; ``centered`` takes the square of
+    the recent mean off v. These two are ``more``.
+    """
+    maximize, decay, weight, rest, alpha, eps, rate, momentum, centered = numbers
+    g = decayed(g, p, maximize, decay)
+    v *= alpha
+    v += g * weight * g
+    spread = v
+    if centered:
+        mean = more[-1]
+        mean[...] = lerp(mean, g, weight, rest)
+        spread = v - mean * mean
+    spread = xp.sqrt(spread)
+    spread += eps
+    if momentum:
+        b = more[0]
+        b *= momentum
+        b += g / spread
+        p += b * rate
+    else:
+        p += g * rate / spread
 
 
 class RMSprop(Elementwise):
@@ -64,7 +90,7 @@ class RMSprop(Elementwise):
         }
         super().__init__(params, defaults)
 
-    def buffers(self, group: Group) -> dict[str, float | None]:
+    def buffers(self, group: Group) -> Buffers:
         names = ["step", "square_avg"]
         names += ["momentum_buffer"] * (group["momentum"] > 0)
         names += ["grad_avg"] * bool(group["centered"])
@@ -72,30 +98,17 @@ class RMSprop(Elementwise):
 
     def update(
         self,
-        p: Array,
-        g: Array,
-        state: State,
+        t: float,
+        first: bool,
         *,
         lr: float,
         alpha: float,
         eps: float,
+        weight_decay: float,
         momentum: float,
         centered: bool,
+        maximize: bool,
         **_: Any,
-    ) -> None:
-        v = state["square_avg"].array
-        v *= alpha
-        add_product(v, g, g, 1 - alpha)
-        if centered:
-            mean = state["grad_avg"].array
-            lerp(mean, g, 1 - alpha)
-            v = v - mean * mean
-        spread = np.sqrt(v)
-        spread += eps
-        if momentum:
-            b = state["momentum_buffer"].array
-            b *= momentum
-            b += g / spread
-            p -= b * lr
-        else:
-            add_quotient(p, g, spread, -lr)
+    ) -> tuple[Kernel, Numbers]:
+        numbers = maximize, weight_decay, 1 - alpha, 1 - (1 - alpha), alpha, eps, -lr
+        return rmsprop, (*numbers, momentum, centered)

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..backend import Array
+from ..backend import Kernel, helper
 from ..errors import ArgumentError
 from ..tensor import Tensor
-from .elementwise import Elementwise
-from .optimizer import Group, Params, State
+from .elementwise import Buffers, Elementwise
+from .optimizer import Group, Params
+from .update import Numbers, decayed
+
+
+@helper
+def _descend(g, p, maximize, decay, lr):
+    return p - decayed(g, p, maximize, decay) * lr
+
+
+@Kernel
+def descend(xp, g, numbers, p):
+    """p goes down the gradient."""
+    p[...] = _descend(g, p, *numbers)
+
+
+@descend.cpu
+def _descend_loop(start, stop, g, numbers, p):
+    g, p = g[start:stop], p[start:stop]
+    for i in range(len(p)):
+        p[i] = _descend(g[i], p[i], *numbers)
+
+
+@helper
+def _roll(g, p, b, maximize, decay, lr, momentum, gain, nesterov):
+    g = decayed(g, p, maximize, decay)
+    b = b * momentum + g * gain
+    way = g + b * momentum if nesterov else b
+    return p - way * lr, b
+
+
+@Kernel
+def roll(xp, g, numbers, p, b):
+    """p goes down b, the sum of gradients that fade."""
+    p[...], b[...] = _roll(g, p, b, *numbers)
+
+
+@roll.cpu
+def _roll_loop(start, stop, g, numbers, p, b):
+    g, p, b = g[start:stop], p[start:stop], b[start:stop]
+    for i in range(len(p)):
+        p[i], b[i] = _roll(g[i], p[i], b[i], *numbers)
 
 
 class SGD(Elementwise):
@@ -74,29 +112,23 @@ class SGD(Elementwise):
                 "for instance momentum=0.9, dampening=0.",
             )
 
-    def buffers(self, group: Group) -> dict[str, float | None]:
+    def buffers(self, group: Group) -> Buffers:
         return {"momentum_buffer": None} if group["momentum"] else {}
 
     def update(
         self,
-        p: Array,
-        g: Array,
-        state: State,
+        t: float,
+        first: bool,
         *,
         lr: float,
         momentum: float,
         dampening: float,
+        weight_decay: float,
         nesterov: bool,
+        maximize: bool,
         **_: Any,
-    ) -> None:
-        if momentum:
-            if state.get("momentum_buffer") is None:
-                b = np.empty_like(p)
-                b[...] = g
-                state["momentum_buffer"] = Tensor.wrap(b)
-            else:
-                b = state["momentum_buffer"].array
-                b *= momentum
-                b += g * (1 - dampening)
-            g = g + b * momentum if nesterov else b
-        p -= g * lr
+    ) -> tuple[Kernel, Numbers]:
+        if not momentum:
+            return descend, (maximize, weight_decay, lr)
+        gain = 1 if first else 1 - dampening
+        return roll, (maximize, weight_decay, lr, momentum, gain, nesterov)
