@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import XP, Array, empty
 from ..errors import DTypeError, ShapeError
 from ..shapes import Shape
 from ._common import dtype_of, ndim_of, shape_of
@@ -25,7 +25,11 @@ class Linear(Function):
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
         self.source = x.shape
         self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = x.reshape(-1, x.shape[-1]) @ w.T if x.ndim != 2 else x @ w.T
+        rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        if len(w) > len(rows):  # BLAS is up to twice as fast with the longer matrix first
+            y = self.xp.ascontiguousarray((w @ rows.T).T)
+        else:
+            y = rows @ w.T
         if b is not None:
             y += b
         return y.reshape(*x.shape[:-1], w.shape[0])
@@ -34,11 +38,22 @@ class Linear(Function):
         x, w = self.saved
         rows = prod(self.source[:-1])
         g = reshape(gy, rows, shape_of(gy)[-1])
-        gx = reshape(g @ w, self.source) if self.needs[0] else None
-        gw = transpose(g, 0, 1) @ reshape(x, rows, self.source[-1]) if self.needs[1] else None
+        gx = gw = None
+        if self.needs[0]:
+            gx = reshape(_product(g, w), self.source)
+        if self.needs[1]:
+            gw = _product(transpose(g, 0, 1), reshape(x, rows, self.source[-1]))
         if len(self.needs) == 2:
             return gx, gw
         return gx, gw, sum(g, 0) if self.needs[2] else None
+
+
+def _product(a: Any, b: Any) -> Any:
+    """The matrix ``a b``, on memory that may have been used before."""
+    if isinstance(a, Variable) or isinstance(b, Variable):
+        return a @ b
+    xp = XP[type(a)]
+    return xp.matmul(a, b, out=empty(xp, (len(a), b.shape[1]), a.dtype))
 
 
 def _origin(x: Any) -> Shape | None:
