@@ -6,10 +6,12 @@ import numpy as np
 import opinfo
 import pytest
 import torch
+from loops import same
 from opinfo import Op
-from twins import agree, same_error
+from twins import agree, array, same_error
 
 import tinyconv as tc
+from tinyconv.ops.gate import pass_positive, rectify
 
 NAMES = [
     "leaky_relu",
@@ -168,3 +170,34 @@ def test_errors(story):
 def test_implicit_dim_warns():
     with pytest.warns(UserWarning, match="Implicit dimension choice for softmin"):
         tc.nn.functional.softmin(tc.ones(2, 2))
+
+
+# ── relu ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_loops_equal_their_definitions(dtype):
+    for n in (0, 1, 2, 15, 16, 17, 33, 100):
+        x = np.resize(np.array([-1, np.nan, -0.0, 0.0, 2, np.inf, -np.inf, 0.5], dtype), n)
+        (y,) = same(rectify, x, x, fills=[1], meaning=True)
+        g = np.resize(np.array([1, np.inf, -2], dtype), n)
+        same(pass_positive, g, y, x, fills=[2], meaning=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int32"])
+@pytest.mark.parametrize("shape", [(), (0, 3), (1,), (7, 33), (3, 4, 50)])
+def test_relu_is_torchs_to_the_sign_of_zero(shape, dtype):
+    x = np.resize(np.array([-1, -0.0, 0.0, 2, -3, 4, 5]), shape).astype(dtype)
+    if dtype != "int32" and x.size > 3:
+        x.flat[3] = np.nan
+    for turn in (lambda v: v, lambda v: v.permute(tuple(reversed(range(v.ndim))))):
+        theirs, ours = (array(turn(lib.tensor(x)).relu()) for lib in (torch, tc))
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(np.signbit(ours), np.signbit(theirs))
+
+
+def test_relu_gradients():
+    def story(lib, x):
+        return lib.relu(x), lib.relu(x[:, ::2]), lib.relu(x.t())
+
+    agree(story, np.random.default_rng(0).standard_normal((7, 33)))

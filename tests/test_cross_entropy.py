@@ -8,10 +8,19 @@ import numpy as np
 import opinfo
 import pytest
 import torch
+from loops import same
 from opinfo import Op
 from twins import agree, array, same_error
 
 import tinyconv as tc
+from tinyconv.ops._softmax import (
+    class_gradients,
+    class_losses,
+    log_softmax_rows,
+    log_softmax_rows_backward,
+    softmax_rows,
+    softmax_rows_backward,
+)
 
 SHAPES = [(5,), (4, 5), (4, 5, 3), (2, 5, 3, 2), (2, 5, 2, 1, 3), (0, 5)]
 
@@ -174,3 +183,64 @@ def loss(lib, x, t, **settings):
 )
 def test_errors(story, hint):
     same_error(story, hint)
+
+
+# ── loops ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("c", [*range(1, 20), 31, 32, 33, 100, 5000])
+def test_loops_equal_their_definitions(c, dtype):
+    rng = np.random.default_rng(c)
+    x = (rng.standard_normal((6, c)) * 3).astype(dtype)
+    x[1] += 1e3
+    x[2, c // 2] = 300
+    x[3, : c - 1] = -np.inf
+    g = rng.standard_normal((6, c)).astype(dtype)
+    close = {"rtol": 1e-5, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-11, "atol": 1e-13}
+    close["meaning"] = c < 20
+    (y,) = same(softmax_rows, x, x, fills=[1], **close)
+    same(softmax_rows_backward, g, y, x, fills=[2], **close)
+    (y,) = same(log_softmax_rows, x, x, fills=[1], **close)
+    same(log_softmax_rows_backward, g, y, x, fills=[2], **close)
+    target = rng.integers(0, c, 6)
+    target[0] = -100
+    rows = np.zeros(6, dtype)
+    for weight in (rows[:0], rng.random(c).astype(dtype)):
+        at, w, top, _ = same(
+            class_losses, x, target, weight, -100, target, rows, rows, rows, np.zeros(1, "int64"),
+            fills=(4, 5, 6, 7), **close,
+        )  # fmt: skip
+        same(class_gradients, x, at, w, top, x, fills=[4], **close)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_of_special_rows(name, dtype):
+    x = np.zeros((7, 21), dtype)
+    x[0, 3], x[1, 20], x[2, 5], x[3] = np.nan, np.inf, -np.inf, -np.inf
+    x[4, 7], x[5], x[6, ::2] = 1e4, -1e4, -90
+    theirs, ours = (array(getattr(lib, name)(lib.tensor(x), 1)) for lib in (torch, tc))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax_of_other_layouts(name):
+    for dim in (0, 1, -1):
+        agree(lambda lib, x, dim=dim: getattr(lib, name)(x, dim), normal(5, 18))
+        agree(lambda lib, x, dim=dim: getattr(lib, name)(x.t()[::2], dim), normal(5, 18))
+        agree(lambda lib, x, dim=dim: getattr(lib, name)(x, dim), normal(2, 3, 4))
+
+
+def test_classes_of_other_layouts():
+    target = np.array([3, 0, 1])
+    agree(
+        lambda lib, x: lib.nn.functional.cross_entropy(x.t()[::2], lib.tensor(target)), normal(5, 6)
+    )
+
+
+@pytest.mark.parametrize("wrong", [5, -1])
+def test_no_such_class(wrong):
+    x = tc.tensor(normal(4, 5))
+    with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+        tc.nn.functional.cross_entropy(x, tc.tensor([0, wrong, 2, 2]))

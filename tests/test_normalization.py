@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from loops import same
 from twins import agree, array, same_error
 
 import tinyconv as tc
+from tinyconv.backend import parallel
 from tinyconv.ops import normalization
+from tinyconv.ops._norm import (
+    channel_affine,
+    channel_combine,
+    channel_products,
+    channel_statistics,
+    channel_sums,
+)
+from tinyconv.ops.reduce import channel_sum
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -50,35 +60,143 @@ def test_running_statistics(momentum, dtype):
     np.testing.assert_allclose(array(outs[1]), array(outs[0]), rtol=1e-5, atol=1e-6)
 
 
-def test_statistics_do_not_cancel():
-    """A mean a thousand times the deviation: one-pass formulas lose it."""
-    x = (normal(4, 2, 8, 8) + 1e3).astype("float32")
-    mean, var = np.empty(2, "float32"), np.empty(2, "float32")
-    normalization.channel_statistics(np.ascontiguousarray(x.reshape(4, 2, -1)), mean, var)
-    exact = x.astype("float64")
-    np.testing.assert_allclose(var, exact.var((0, 2, 3)), rtol=1e-3)
-    np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), rtol=1e-6)
+SIZES = [
+    (4, 3, 1),
+    (2, 5, 2),
+    (9, 37, 1),
+    (300, 4, 3),
+    (3, 7, 16),
+    (2, 3, 17),
+    (1, 9, 4),
+    (2, 5, 70),
+    (3, 2, 5000),
+]
 
 
-@pytest.mark.parametrize(
-    "name", ["channel_statistics", "channel_affine", "channel_products", "channel_combine"]
-)
-def test_loops_equal_their_definitions(name):
-    kernel = getattr(normalization, name)
-    x, g, c = normal(3, 4, 5), normal(3, 4, 5), [normal(4), normal(4) + 1, normal(4) - 1]
-    inputs = {
-        "channel_statistics": (x,), "channel_affine": (x, c[0], c[1]), "channel_products": (g, x, c[0]),
-        "channel_combine": (g, x, *c),
-    }[name]  # fmt: skip
-    fills = 2 if name in ("channel_statistics", "channel_products") else 1
-    shape = (4,) if fills == 2 else x.shape
-    made = []
-    for run in (kernel, lambda *a: kernel.definition(np, *a)):
-        outs = [np.empty(shape) for _ in range(fills)]
-        run(*inputs, *outs)
-        made.append(outs)
-    for a, b in zip(*made, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_statistics_do_not_cancel(size, dtype):
+    """A mean a thousand times the deviation, or numbers unlike those that come first: one-pass formulas lose digits."""
+    digits = 2e-6 if dtype == "float32" else 1e-12
+    plain = normal(*size)
+    first, image = plain.copy(), plain.copy()
+    first[0, :, 0] = 1e6
+    image[0] += 1e3
+    for x in (plain, plain + 1e3, first, image):
+        x = x.astype(dtype)
+        c = size[1]
+        mean, var, y = np.empty(c), np.empty(c), np.empty_like(x)
+        channel_statistics(x, mean, var)
+        channel_affine(x, mean, 1 / np.sqrt(var), np.zeros(c, dtype), False, y)
+        exact = x.astype("longdouble")
+        spread = exact.std((0, 2))
+        np.testing.assert_allclose(var, spread**2, rtol=digits)
+        np.testing.assert_allclose((mean - exact.mean((0, 2))) / spread, 0, atol=digits)
+        expected = (exact - exact.mean((0, 2))[:, None]) / spread[:, None]
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=100 * digits)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_loops_equal_their_definitions(size, relu, dtype):
+    x, g = normal(*size).astype(dtype), np.cos(normal(*size)).astype(dtype)
+    c = size[1]
+    a, b, stats = np.cos(normal(c)), normal(c).astype(dtype), np.empty(c)
+    close = {"rtol": 1e-4, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-11, "atol": 1e-13}
+    close["meaning"] = x.size < 300
+    same(channel_sums, x, stats, fills=[1], **close)
+    mean, _ = same(channel_statistics, x, stats, stats, fills=(1, 2), **close)
+    (y,) = same(channel_affine, x, mean, a, b, relu, x, fills=[5], **close)
+    same(channel_combine, g, x, y, mean, a, 2 * a, a - 1, relu, x, fills=[8], **close)
+    close["atol"] *= 100  # sums of hundreds of numbers
+    same(channel_products, g, x, y, mean, relu, stats, stats, fills=(5, 6), **close)
+
+
+@pytest.mark.parametrize("size", [(6, 7, 40), (6, 700, 2)], ids=str)
+def test_threads_change_no_digit(size, monkeypatch):
+    x, results = tc.tensor(normal(*size).astype("float32"), requires_grad=True), []
+    monkeypatch.setattr(parallel, "GRAIN", 1)
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(parallel, "_team", parallel._Team(threads))
+        w = tc.ones(size[1], requires_grad=True)
+        y = tc.nn.functional.batch_norm(x, None, None, w, training=True)
+        results.append([y, *tc.autograd.grad((y * y * y).sum(), (x, w))])
+    for result in results[1:]:
+        for a, b in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(array(a), array(b))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3, 5, 6), (4, 3), (2, 3, 40)])
+def test_batch_norm_and_relu_in_one_pass(shape, affine, training):
+    """It equals ``relu(batch_norm())`` to the last digit, in gradients and second gradients nearly."""
+    c, runs = shape[1], []
+    for together in (True, False):
+        x = tc.tensor(normal(*shape), requires_grad=True)
+        wb = [tc.tensor(np.cos(normal(c)), requires_grad=True) for _ in range(2)] if affine else []
+        mean, var = tc.tensor(normal(c)), tc.tensor(np.abs(normal(c)) + 0.5)
+        settings = mean, var, *(wb or (None, None)), training
+        if together:
+            y = normalization.batch_norm_relu(x, *settings)
+        else:
+            y = tc.nn.functional.relu(tc.nn.functional.batch_norm(x, *settings))
+        seed = tc.tensor(np.sin(normal(*shape)), requires_grad=True)
+        plain = tc.autograd.grad(y, [x, *wb], seed.detach(), retain_graph=True)
+        grads = tc.autograd.grad(y, [x, *wb], seed, create_graph=True)
+        again = tc.autograd.grad(
+            sum((g * g).sum() for g in grads), [x, seed, *wb[:1]], allow_unused=True
+        )
+        runs.append([y, mean, var, *plain, *grads, *(v for v in again if v is not None)])
+    np.testing.assert_array_equal(array(runs[0][0]), array(runs[1][0]))
+    assert (array(runs[0][0]) == 0).any()
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_allclose(array(a), array(b), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("layout", ["permuted", "sliced"])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_other_layouts(layout, training):
+    def story(lib, x):
+        x = x.permute(0, 3, 1, 2) if layout == "permuted" else x[::2, :, ::3]
+        mean, var = (
+            lib.zeros(x.shape[1], dtype=lib.float64),
+            lib.ones(x.shape[1], dtype=lib.float64),
+        )
+        return lib.nn.functional.batch_norm(x, mean, var, training=training)
+
+    agree(story, normal(4, 5, 6, 7))
+
+
+def test_statistics_take_no_gradient():
+    def story(lib):
+        mean = lib.zeros(3, requires_grad=True)
+        return lib.nn.functional.batch_norm(lib.ones(2, 3), mean, lib.ones(3))
+
+    same_error(story, "detach")
+
+
+@pytest.mark.parametrize("dims", [(0, 2, 3), (1, 2, 3), (2, 3), (3,), (0, 2), (0, 1, 2, 3), (0, 1)])
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_sums_of_large_arrays(dims, keepdim, dtype):
+    """Some of them have a loop."""
+    x = (normal(7, 5, 13, 17) * 9).astype(dtype)
+    for name in ("sum", "mean") if dtype != "int64" else ("sum",):
+        theirs, ours = (getattr(lib.tensor(x), name)(dims, keepdim) for lib in (torch, tc))
+        assert tuple(ours.shape) == tuple(theirs.shape)
+        np.testing.assert_allclose(array(ours), array(theirs), rtol=1e-5, atol=1e-4)
+
+
+def test_channel_sum():
+    for shape in ((2, 3), (2, 3, 4, 5), (2, 0, 4), (0, 3, 4), (40, 30, 9)):
+        x = normal(*shape).astype("float32")
+        expected = x.sum((0, *range(2, x.ndim)), dtype="float64")
+        np.testing.assert_allclose(channel_sum(x), expected, rtol=1e-5, atol=1e-5)
+        if 0 not in shape:
+            other = np.asfortranarray(x)
+            np.testing.assert_array_equal(channel_sum(other), channel_sum(x))
 
 
 @pytest.mark.parametrize("tail", [(5,), (6, 5)])

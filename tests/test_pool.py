@@ -7,10 +7,13 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from loops import same
 from twins import agree, array, same_error
 
 import tinyconv as tc
 from tinyconv.ops import pool
+from tinyconv.ops._pool import pool_max, pool_sum, unpool_max, unpool_sum
+from tinyconv.shapes import pool_size
 
 GRID = list(product((2, 3, (2, 3)), (None, 1, (2, 1)), (0, 1), (1, 2), (False, True)))
 
@@ -93,31 +96,62 @@ def test_first_of_equals_wins_and_nan_beats_everything():
         np.testing.assert_array_equal(*places)
 
 
+# kernel, stride, padding, dilation
+WINDOWS = [
+    ((2, 2), (2, 2), (0, 0), (1, 1)),
+    ((3, 3), (2, 2), (1, 1), (1, 1)),
+    ((3, 3), (2, 2), (0, 0), (1, 1)),
+    ((3, 3), (2, 2), (0, 1), (1, 1)),
+    ((3, 3), (1, 1), (1, 1), (1, 1)),
+    ((3, 2), (1, 2), (1, 1), (2, 1)),
+    ((2, 3), (2, 3), (0, 1), (1, 2)),
+    ((1, 5), (1, 4), (0, 2), (1, 1)),
+    ((1, 1), (2, 5), (0, 0), (1, 1)),
+    ((17, 17), (2, 2), (8, 8), (1, 1)),  # more taps than a byte counts
+]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    ("k", "s", "p", "d"), [((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 2), (1, 2), (1, 1), (2, 1))]
-)
-def test_loops_equal_their_definitions(dtype, k, s, p, d):
-    x = normal(6, 9, 10).astype(dtype)
-    x[2, 3, 4] = np.nan
-    oh, ow = (
-        (n + 2 * q - e * (m - 1) - 1) // t + 1
-        for n, m, t, q, e in zip((9, 10), k, s, p, d, strict=True)
-    )
-    made = []
-    for run in (pool.pool_max, lambda *a: pool.pool_max.definition(np, *a)):
-        y, where = np.empty((6, oh, ow), dtype), np.empty((6, oh, ow), "int32")
-        run(x, y, where, *k, *s, *p, *d)
-        made.append((y, where))
-    for a, b in zip(*made, strict=True):
-        np.testing.assert_array_equal(a, b)
-    g = normal(6, oh, ow).astype(dtype)
-    back = []
-    for run in (pool.unpool_max, lambda *a: pool.unpool_max.definition(np, *a)):
-        gx = np.empty_like(x)
-        run(g, made[0][1], gx)
-        back.append(gx)
-    np.testing.assert_allclose(*back, rtol=1e-5)
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_loops_equal_their_definitions(dtype, window, ceil_mode):
+    k, s, p, d = window
+    for w in [*range(1, 36), 65]:
+        h = w % 5 + 3
+        out = [pool_size(*v, ceil_mode=ceil_mode) for v in zip((h, w), k, s, p, d, strict=True)]
+        if min(out) < 1 or any(map(pool._blind, (h, w), k, s, p, d, out)):
+            continue
+        x = np.round(normal(2, h, w) * 2).astype(dtype)  # with equals
+        x[0, 1, w // 2] = x[1, :, w // 3] = np.nan
+        x[1, :, w // 2] = -np.inf
+        y = np.empty((2, *out), dtype)
+        where = np.empty(y.shape, "uint8" if k[0] * k[1] <= 256 else "int32")
+        meaning = w in (5, 19) and k[0] < 10
+        _, where = same(pool_max, x, y, where, *k, *s, *p, *d, fills=(1, 2), meaning=meaning)
+        g = normal(*y.shape).astype(dtype)
+        close = {"rtol": 1e-5, "atol": 1e-4}
+        same(unpool_max, g, where, x, *k, *s, *p, *d, fills=[2], meaning=meaning, **close)
+        if max(d) == 1:
+            x = normal(*x.shape).astype(dtype)
+            scale = np.abs(normal(*out)).astype(dtype)
+            same(pool_sum, x, y, scale, *k, *s, *p, fills=[1], meaning=meaning, **close)
+            same(unpool_sum, g, x, scale, *k, *s, *p, fills=[1], meaning=meaning, **close)
+
+
+def test_more_taps_than_a_byte_counts():
+    agree(lambda lib, x: lib.nn.functional.max_pool2d(x, 17, 3, 8), normal(2, 2, 30, 30))
+    x = normal(2, 2, 30, 30)
+    places = [
+        array(lib.nn.functional.max_pool2d(lib.tensor(x), 17, 3, 8, return_indices=True)[1])
+        for lib in (torch, tc)
+    ]
+    np.testing.assert_array_equal(*places)
+
+
+def test_a_window_in_the_padding_alone():
+    """torch reads and writes memory that is not its own."""
+    with pytest.raises(RuntimeError, match="all its taps in the padding"):
+        tc.nn.functional.max_pool2d(tc.zeros(1, 1, 1, 5), 2, 1, 1, 2)
 
 
 ERRORS = [

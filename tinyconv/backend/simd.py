@@ -435,10 +435,19 @@ def total(typing: Any, v: Any) -> Any:
     return types.float64(v), emit
 
 
+def _maximum(builder: Any, v: Any, w: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", v, w), v, w)
+
+
+@intrinsic
+def maximum(typing: Any, v: Any, w: Any) -> Any:
+    return v(v, v), lambda context, builder, signature, args: _maximum(builder, *args)
+
+
 @intrinsic
 def largest(typing: Any, v: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _halved(builder, args[0], lambda a, b: _larger(builder, b, a, b, a))
+        return _halved(builder, args[0], lambda a, b: _maximum(builder, b, a))
 
     return v.dtype(v), emit
 

@@ -144,8 +144,14 @@ def total(v: Any) -> Any:
 
 
 @instruction
+def maximum(v: Any, w: Any) -> Any:
+    """The larger numbers of two vectors; that of w where one is NaN."""
+    return np.where(v > w, v, w)
+
+
+@instruction
 def largest(v: Any) -> Any:
-    """The largest number; NaN if there is one."""
+    """The largest number; NaN is not looked for."""
     return v.max()
 
 

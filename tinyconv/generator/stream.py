@@ -8,12 +8,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from ..backend import jit_enabled
 from ..shapes import is_int
 from .rounding import F32, F64, DType, Floats
+from .twister import fill_unit
 
 __all__ = ["DEFAULT_SEED", "Stream"]
 
 DEFAULT_SEED = 67280421310721  # of a generator that nobody seeded: torch's
+MANY = 8192  # numbers worth the way of the state into a loop and back
 
 # torch's memory layout of a state, so that states and checkpoints can be exchanged.
 STATE = np.dtype(
@@ -124,6 +127,17 @@ class Stream:
 
     def _unit(self, n: int, dtype: DType) -> Floats:
         """``n`` uniform numbers of [0, 1), as fine as the mantissa of ``dtype`` allows."""
+        if n >= MANY and jit_enabled():
+            return self._many(n, F64 if dtype == F64 else F32)
         if dtype == F64:
             return (self._random64(n) & np.uint64(2**53 - 1)).astype(F64) * 2.0**-53
         return (self.random32(n) & np.uint32(2**24 - 1)).astype(F32) * np.float32(2.0**-24)
+
+    def _many(self, n: int, dtype: DType) -> Floats:
+        """The same from a loop, which takes the state of the Twister and gives it back."""
+        state = self._twister.get_state(legacy=False)["state"]
+        out, place = np.empty(n, dtype), np.array([state["pos"]])
+        fill_unit(out, state["key"], place)
+        state["pos"] = int(place[0])
+        self._twister.set_state({"bit_generator": "MT19937", "state": state})
+        return out

@@ -9,6 +9,7 @@ from ..autograd.variable import Variable
 from ..backend import XP, Array
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
 from ._common import ndim_of, shape_of
+from ._softmax import class_gradients, class_losses
 from .activation import floats
 from .elementwise import neg
 from .indexing import Scatter
@@ -70,6 +71,27 @@ class CrossEntropy(NllLoss):
     ignore_index: int
     axis: int
 
+    def forward(self, x: Array, target: Array, weight: Array | None) -> Array:
+        if x.ndim != 2:
+            return super().forward(x, target, weight)
+        xp, n, kind = self.xp, len(x), x.dtype
+        at, bad, rows = xp.empty(n, "int64"), xp.zeros(1, "int64"), xp.empty((3, n), kind)
+        loss, w, top = rows
+        class_losses(
+            xp.ascontiguousarray(x), target.astype("int64", copy=False),
+            rows[0, :0] if weight is None else weight, self.ignore_index, at, w, top, loss, bad,
+        )  # fmt: skip
+        if bad[0]:
+            chosen(xp, x, target[:, None], weight, self.ignore_index, 1)  # raises
+        if self.reduction != "none":
+            loss, whole = rows[:2].sum(1, dtype=_wide(x))
+            if self.reduction == "mean":
+                loss, w = loss / whole, w / whole
+        self.blank = x.shape, kind
+        if self.needs[0]:
+            self.save(x, at[:, None], w[:, None].astype(kind, copy=False), top[:, None])
+        return loss.astype(kind, copy=False)
+
     def top(self, x: Array) -> Array:
         most = x.max(self.axis, keepdims=True)
         return self.xp.log(self.xp.exp(x - most).sum(self.axis, keepdims=True)) + most
@@ -80,6 +102,11 @@ class CrossEntropy(NllLoss):
         if isinstance(g, Variable):  # recorded: top depends on x
             p = softmax(x, self.axis)
             return p * w + Scatter(self.axis)(self.xp.zeros(*self.blank), -w, at), None, None
+        if x.ndim == 2:
+            gx, n = self.xp.empty(x.shape, x.dtype), len(x)
+            rows = self.xp.ascontiguousarray(x)
+            class_gradients(rows, at.reshape(n), w.reshape(n), top.reshape(n), gx)
+            return gx, None, None
         gx = self.xp.exp(x - top)
         gx *= w
         self.xp.put_along_axis(gx, at, self.xp.take_along_axis(gx, at, self.axis) - w, self.axis)
@@ -271,6 +298,8 @@ def _checked(x: Any, target: Any) -> Any:
     """Check that ``target`` names a class for each element of ``x``."""
     shape, found = shape_of(x), shape_of(target)
     wanted = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+    if found == wanted and target.array.dtype.kind in "iu":
+        return target
     hint = f"An input of shape {list(shape)} takes a target of shape {list(wanted)}."
     if len(shape) > 1 and shape[:1] != found[:1]:
         raise ArgumentError(
@@ -302,7 +331,7 @@ def _checked(x: Any, target: Any) -> Any:
             f"expected target dtype to be Long or Byte, but got {type_name(target.array)}",
             "Classes are integers: write target.long(). Probabilities have the shape of the input.",
         )
-    return target if found == wanted else reshape(target, wanted)
+    return reshape(target, wanted)
 
 
 def _check_weight(x: Any, weight: Any, name: str = "") -> None:

@@ -4,20 +4,65 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import backend_of
+from ..autograd.function import Function, op
+from ..autograd.inplace import inplace as in_place
+from ..backend import Array, Kernel, backend_of, lanes, load_as, load_part, spread, store_part
 from ..errors import ArgumentError
 from ..generator import current
 from ._common import shape_of
 from .elementwise import mul, mul_
 
 
-def _mask(x: Any, shape: tuple[int, ...], p: float) -> Any:
-    """Zeros with probability ``p``, elsewhere ``1 / (1 - p)``; as many random numbers as elements."""
-    kind = x.array.dtype
-    keep = 1.0 - p
-    noise = current().bernoulli(keep, shape).astype(kind)
-    noise /= kind.type(keep)
-    return x.wrap(backend_of(x.array).from_numpy(noise))
+@Kernel
+def mask_and_scale(xp, x, keep, scale, y):
+    """y = x scale where ``keep``, x 0 elsewhere (NaN for an infinite x, as in a product)."""
+    xp.multiply(x, keep * x.dtype.type(scale), out=y)
+
+
+@mask_and_scale.cpu
+def _mask_loop(start, stop, x, keep, scale, y):
+    factor = spread(x, scale)
+    for i in range(start, stop, lanes(x)):
+        v = load_as(x, keep, i, 0, stop - i) * factor
+        store_part(y, i, 0, stop - i, load_part(x, i, 0, stop - i) * v)
+
+
+@op
+class Drop(Function):
+    """``x scale`` where ``keep``, else ``x 0``; a byte an element is kept for backward."""
+
+    name = "MulBackward0"
+    gives_away = True
+    scale: float
+
+    def forward(self, x: Array, keep: Array) -> Array:
+        self.save(keep)
+        y = self.xp.empty_like(x)
+        if x.flags.c_contiguous:
+            mask_and_scale(x.reshape(-1), keep.reshape(-1), self.scale, y.reshape(-1))
+        else:
+            mask_and_scale.definition(self.xp, x, keep, self.scale, y)
+        return y
+
+    def backward(self, g: Any) -> Any:
+        (keep,) = self.saved
+        return Drop(self.scale)(g, keep), None
+
+
+def _drop(x: Any, p: float, shape: tuple[int, ...]) -> Any:
+    """Zeros with probability ``p``, elsewhere ``x / (1 - p)``; as many random numbers as ``shape`` has elements."""
+    a, kind = x.array, x.array.dtype.type
+    scale = kind(1) / kind(1.0 - p)
+    if shape != a.shape:  # one number for many elements
+        keep = current().bernoulli(1.0 - p, shape) * scale
+        return mul(x, x.wrap(backend_of(a).from_numpy(keep)))
+    order = sorted(range(a.ndim), key=lambda d: -a.strides[d])  # torch draws in the order of memory
+    keep = current().bernoulli(1.0 - p, tuple(shape[d] for d in order))
+    keep = keep.transpose(sorted(range(a.ndim), key=order.__getitem__))
+    return Drop(float(scale))(x, x.wrap(backend_of(a).from_numpy(keep)))
+
+
+_drop_ = in_place(_drop)
 
 
 def _dropout(x: Any, p: float, training: bool, inplace: bool, shape: tuple[int, ...]) -> Any:
@@ -25,8 +70,9 @@ def _dropout(x: Any, p: float, training: bool, inplace: bool, shape: tuple[int, 
         raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
     if p == 0 or not training or not x.array.size:
         return x
-    factor = 0.0 if p == 1 else _mask(x, shape, p)
-    return mul_(x, factor) if inplace else mul(x, factor)
+    if p == 1:
+        return mul_(x, 0.0) if inplace else mul(x, 0.0)
+    return _drop_(x, p, shape) if inplace else _drop(x, p, shape)
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import REGISTRY, Function, op
 from ..backend import Array
 from ..dtypes import contiguous_format, preserve_format
 from ..errors import DTypeError
@@ -28,7 +28,7 @@ from ._common import (
 )
 from ._erf import erf_kernel, erfc_kernel, fill
 from ._rows import Binary, Unary, binary, named, twins, unary
-from .gate import gate
+from .gate import gate, rectified
 
 # ── values that take more than an expression ──────────────────────────────────────────────────
 
@@ -72,7 +72,7 @@ def _rounding(name: str, kernel: str = "") -> Callable[[Any, Array], Array]:
 def _rectified(xp: Any, x: Array) -> Array:
     if x.dtype.kind == "b":
         raise DTypeError("Boolean inputs not supported for relu", "No bool is negative.")
-    return xp.maximum(x, x.dtype.type(0))
+    return rectified(xp, x)
 
 
 def _sigmoid(xp: Any, x: Array) -> Array:
@@ -455,6 +455,8 @@ floor_divide_, fmod_, remainder_ = twins(floor_divide, fmod, remainder)
 atan2_, hypot_ = twins(atan2, hypot)
 abs_, exp_, log_, sqrt_, rsqrt_ = twins(abs, exp, log, sqrt, rsqrt)
 reciprocal_, sin_, cos_, tan_ = twins(reciprocal, sin, cos, tan)
+REGISTRY["Relu"].gives_away = True  # a gate's result is nobody else's memory
+
 tanh_, sigmoid_, relu_, erf_, sign_ = twins(tanh, sigmoid, relu, erf, sign)
 floor_, ceil_, round_, trunc_, frac_ = twins(floor, ceil, round, trunc, frac)
 exp2_, expm1_, log2_, log10_, log1p_ = twins(exp2, expm1, log2, log10, log1p)

@@ -1,11 +1,26 @@
-"""Let a gradient pass where a value is positive: the derivative of ReLU, in one pass over memory."""
+"""ReLU and its derivative, which lets a gradient pass where a value is positive: one pass over memory each."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel, empty
+from ..backend import Array, Kernel, lanes, larger, load_part, spread, store_part
+
+
+@Kernel
+def rectify(xp, x, y):
+    """y = x where x > 0 or x is NaN, and -0 where it is that, else 0."""
+    xp.copyto(y, x)
+    y[x < 0] = 0
+
+
+@rectify.cpu
+def _rectify_loop(start, stop, x, y):
+    zero = spread(x, 0.0)
+    for i in range(start, stop, lanes(x)):
+        v = load_part(x, i, 0, stop - i)
+        store_part(y, i, 0, stop - i, larger(zero, v, zero, v))
 
 
 @Kernel
@@ -16,8 +31,22 @@ def pass_positive(xp, g, y, gx):
 
 @pass_positive.cpu
 def _pass_loop(start, stop, g, y, gx):
-    for i in range(start, stop):
-        gx[i] = g.dtype.type(0) if y[i] <= 0 else g[i]
+    zero = spread(g, 0.0)
+    for i in range(start, stop, lanes(g)):
+        v = larger(load_part(y, i, 0, stop - i), zero, load_part(g, i, 0, stop - i), zero)
+        store_part(gx, i, 0, stop - i, v)
+
+
+def rectified(xp: Any, x: Array) -> Array:
+    """The larger of x and 0."""
+    if x.dtype.kind != "f":
+        return xp.maximum(x, x.dtype.type(0))
+    y = xp.empty_like(x)
+    if x.flags.c_contiguous:
+        rectify(x.reshape(-1), y.reshape(-1))
+    else:
+        rectify.definition(xp, x, y)
+    return y
 
 
 @op
@@ -26,7 +55,7 @@ class Gate(Function):
 
     def forward(self, g: Array, y: Array) -> Array:
         self.save(None, y)
-        gx = empty(self.xp, y.shape, g.dtype)
+        gx = self.xp.empty(y.shape, g.dtype)
         if g.flags.c_contiguous and y.flags.c_contiguous and g.dtype == y.dtype:
             pass_positive(g.reshape(-1), y.reshape(-1), gx.reshape(-1))
         else:

@@ -7,204 +7,112 @@ from typing import Any
 
 from ..autograd.function import Function, op
 from ..autograd.inplace import write
+from ..autograd.mode import is_grad_enabled
 from ..autograd.variable import Variable
-from ..backend import Array, Kernel
+from ..backend import Array
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..shapes import Ints
-from ._common import dtype_of, ndim_of, shape_of
+from ._common import cast, dtype_of, ndim_of, shape_of
+from ._norm import channel_affine, channel_combine, channel_products, channel_statistics
 from .elementwise import rsqrt
+from .gate import gate
 from .reduce import mean, sum
 from .views import named, reshape
-
-# ── kernels ───────────────────────────────────────────────────────────────────────────────────
-# ``x`` is (n, c, l): images by channels by pixels.
-
-
-def _channels(x: Array, *_: Any) -> int:
-    return int(x.shape[1])
-
-
-def _planes(x: Array, *_: Any) -> int:
-    return int(x.shape[0] * x.shape[1])
-
-
-@Kernel
-def channel_statistics(xp, x, mean, var):
-    """Mean and biased variance of each channel, in two passes."""
-    mean[...] = x.mean((0, 2), dtype=mean.dtype)
-    var[...] = xp.square(x - mean.astype(x.dtype)[:, None]).mean((0, 2), dtype=var.dtype)
-
-
-@channel_statistics.cpu(over=_channels, fastmath={"reassoc", "contract", "nsz"})
-def _statistics_loop(start, stop, x, mean, var):
-    n, c, length = x.shape
-    for k in range(start, stop):
-        total = 0.0
-        for i in range(n):
-            row = x.dtype.type(0)  # a row at a time in x's own precision, rows in double
-            for j in range(length):
-                row += x[i, k, j]
-            total += row
-        mu = x.dtype.type(total / (n * length))
-        squares = 0.0
-        for i in range(n):
-            row = x.dtype.type(0)
-            for j in range(length):
-                d = x[i, k, j] - mu
-                row += d * d
-            squares += row
-        mean[k] = mu
-        var[k] = squares / (n * length)
-
-
-@Kernel
-def channel_affine(xp, x, scale, shift, y):
-    """y = x scale + shift, by channel."""
-    xp.multiply(x, scale[:, None], out=y)
-    y += shift[:, None]
-
-
-@channel_affine.cpu(over=_planes, fastmath={"contract"})
-def _affine_loop(start, stop, x, scale, shift, y):
-    n, c, length = x.shape
-    for row in range(start, stop):
-        i, k = row // c, row % c
-        a, b = scale[k], shift[k]
-        for j in range(length):
-            y[i, k, j] = x[i, k, j] * a + b
-
-
-@Kernel
-def channel_products(xp, g, x, mean, sums, products):
-    """Over each channel, the sum of g and of g (x - mean)."""
-    sums[...] = g.sum((0, 2))
-    products[...] = (g * (x - mean[:, None])).sum((0, 2))
-
-
-@channel_products.cpu(over=_channels, fastmath={"reassoc", "contract", "nsz"})
-def _products_loop(start, stop, g, x, mean, sums, products):
-    n, c, length = x.shape
-    for k in range(start, stop):
-        total = 0.0
-        product = 0.0
-        mu = mean[k]
-        for i in range(n):
-            a = x.dtype.type(0)
-            b = x.dtype.type(0)
-            for j in range(length):
-                a += g[i, k, j]
-                b += g[i, k, j] * (x[i, k, j] - mu)
-            total += a
-            product += b
-        sums[k] = total
-        products[k] = product
-
-
-@Kernel
-def channel_combine(xp, g, x, by_g, by_x, shift, gx):
-    """gx = g by_g + x by_x + shift, by channel."""
-    xp.multiply(g, by_g[:, None], out=gx)
-    gx += x * by_x[:, None]
-    gx += shift[:, None]
-
-
-@channel_combine.cpu(over=_planes, fastmath={"contract"})
-def _combine_loop(start, stop, g, x, by_g, by_x, shift, gx):
-    n, c, length = x.shape
-    for row in range(start, stop):
-        i, k = row // c, row % c
-        p, q, r = by_g[k], by_x[k], shift[k]
-        for j in range(length):
-            gx[i, k, j] = g[i, k, j] * p + x[i, k, j] * q + r
-
 
 # ── functions ─────────────────────────────────────────────────────────────────────────────────
 
 
+def _rows(x: Array) -> Array:
+    """(n, c, *) as (n, c, l)."""
+    n, c, *rest = x.shape
+    return (x if x.flags.c_contiguous else x.copy(order="C")).reshape(n, c, prod(rest))
+
+
 @op
 class BatchNorm(Function):
-    """With the statistics of the batch, which are left in ``mean`` and ``var``."""
+    """With the statistics of the batch, which are left in ``mean`` and ``var``; or with ``given`` ones, mean and variance.
+
+    With ``relu``, what is negative becomes 0: one pass over memory less than two operations.
+    """
 
     name = "NativeBatchNormBackward0"
     gives_away = True
     eps: float
+    given: tuple[Array, Array] | None = None
+    relu: bool = False
 
     def forward(self, x: Array, w: Array | None, b: Array | None) -> Array:
-        xp, (n, c) = self.xp, x.shape[:2]
-        rows = xp.ascontiguousarray(x).reshape(n, c, -1)
-        self.mean, self.var = xp.empty(c, x.dtype), xp.empty(c, x.dtype)
-        channel_statistics(rows, self.mean, self.var)
-        rstd = 1 / xp.sqrt(self.var + x.dtype.type(self.eps))
+        xp, c, rows = self.xp, x.shape[1], _rows(x)
+        y = xp.empty(x.shape, x.dtype)
+        if self.given is None:
+            mean, var = self.mean, self.var = xp.empty((2, c))
+            channel_statistics(rows, mean, var)
+        else:
+            mean, var = (v.astype("float64") for v in self.given)
+        rstd = 1 / xp.sqrt(var + self.eps)
         scale = rstd if w is None else rstd * w
-        shift = -self.mean * scale if b is None else b - self.mean * scale
-        self.count = x.size // c
-        if self.needs[0] or self.needs[1]:
-            self.save(x, w, self.mean, rstd)
-        y = xp.empty(rows.shape, x.dtype)
-        channel_affine(rows, scale, shift, y)
-        return y.reshape(x.shape)
-
-    def backward(self, g: Any) -> Any:
-        gx = gw = None
-        if not (self.needs[0] or self.needs[1]):
-            return None, None, sum(g, (0, *range(2, ndim_of(g))))
-        x, w, mu, rstd = self.saved
-        if isinstance(g, Variable):
-            return self._recorded(g, x, w)
-        xp, (n, c) = self.xp, x.shape[:2]
-        rows = xp.ascontiguousarray(x).reshape(n, c, -1)
-        grads = xp.ascontiguousarray(g).reshape(n, c, -1)
-        sums, products = xp.empty_like(mu), xp.empty_like(mu)
-        channel_products(grads, rows, mu, sums, products)
-        if self.needs[0]:
-            scale = rstd if w is None else rstd * w
-            by_x = -scale * rstd * rstd * products / self.count
-            gx = xp.empty(rows.shape, x.dtype)
-            channel_combine(grads, rows, scale, by_x, -scale * sums / self.count - mu * by_x, gx)
-            gx = gx.reshape(x.shape)
-        if self.needs[1]:
-            gw = products * rstd
-        return gx, gw, sums
-
-    def _recorded(self, g: Any, x: Any, w: Any) -> Any:
-        """The same in recorded operations, for second gradients."""
-        dims = (0, *range(2, ndim_of(x)))
-        by_channel = (1, -1, *(1,) * (ndim_of(x) - 2))
-        centered = x - mean(x, dims, True)
-        rstd = rsqrt(mean(centered * centered, dims, True) + self.eps)
-        xhat = centered * rstd
-        gy = g if w is None else g * reshape(w, by_channel)
-        gx = rstd * (gy - mean(gy, dims, True) - xhat * mean(gy * xhat, dims, True))
-        return gx, sum(g * xhat, dims), sum(g, dims)
-
-
-@op
-class Standardize(Function):
-    """Zero mean and unit variance over ``dims``."""
-
-    name = "NativeLayerNormBackward0"
-    dims: Ints
-    eps: float
-
-    def forward(self, x: Array) -> Array:
-        xp = self.xp
-        centered = x - x.mean(self.dims, keepdims=True)
-        rstd = 1 / xp.sqrt(
-            xp.square(centered).mean(self.dims, keepdims=True) + x.dtype.type(self.eps)
-        )
-        y = centered * rstd
-        self.save(x, y, rstd)
+        shift = xp.zeros(c, x.dtype) if b is None else b
+        channel_affine(rows, mean, scale, shift, self.relu, y.reshape(rows.shape))
+        if any(self.needs):
+            self.save(x, w, y if self.relu else None, mean, rstd)
         return y
 
     def backward(self, g: Any) -> Any:
-        x, y, rstd = self.saved
+        x, w, y, mean, rstd = self.saved
         if isinstance(g, Variable):
-            centered = x - mean(x, self.dims, True)
-            rstd = rsqrt(mean(centered * centered, self.dims, True) + self.eps)
-        return (rstd * (g - mean(g, self.dims, True) - y * mean(g * y, self.dims, True)),)
+            return self._recorded(g, x, w, y, mean, rstd)
+        want_x, want_w, want_b = self.needs
+        gx = gw = gb = None
+        rows, grads = _rows(x), _rows(g)
+        outs = _rows(y) if self.relu else grads
+        sums, products = self.xp.empty((2, *mean.shape))
+        if want_w or want_b or self.given is None:
+            channel_products(grads, rows, outs, mean, self.relu, sums, products)
+        if want_x:
+            gx = self.xp.empty(x.shape, x.dtype)
+            scale = rstd if w is None else rstd * w
+            by_x = shift = self.xp.zeros(mean.shape)
+            if self.given is None:
+                shift = scale / -(rows.shape[0] * rows.shape[2])
+                by_x, shift = shift * rstd * rstd * products, shift * sums
+            channel_combine(
+                grads, rows, outs, mean, scale, by_x, shift, self.relu, gx.reshape(rows.shape)
+            )
+        if want_w:
+            gw = (products * rstd).astype(x.dtype)
+        if want_b:
+            gb = sums.astype(x.dtype)
+        return gx, gw, gb
+
+    def _recorded(self, g: Any, x: Any, w: Any, y: Any, mu: Any, rstd: Any) -> Any:
+        """The same in recorded operations, for second gradients."""
+        dims = (0, *range(2, ndim_of(x)))
+        by_channel = (1, -1, *(1,) * (ndim_of(x) - 2))
+        if self.relu:
+            g = gate(g, y)
+        gy = g if w is None else g * reshape(w, by_channel)
+        if self.given is None:
+            centered = x - mean(x, dims, True)
+            rstd = rsqrt(mean(centered * centered, dims, True) + self.eps)
+            xhat = centered * rstd
+            gx = rstd * (gy - mean(gy, dims, True) - xhat * mean(gy * xhat, dims, True))
+        else:
+            mu, rstd = (cast(reshape(v, by_channel), dtype_of(x).numpy) for v in (mu, rstd))
+            xhat = (x - mu) * rstd
+            gx = rstd * gy
+        return gx, sum(g * xhat, dims), sum(g, dims)
 
 
 # ── public ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _standardize(x: Any, rows: int, eps: float) -> Any:
+    """Zero mean and unit variance in each of so many equal parts."""
+    shape = shape_of(x)
+    size = prod(shape)
+    if not size:
+        return x
+    return reshape(BatchNorm(eps)(reshape(x, 1, rows, size // rows), None, None), shape)
 
 
 def _affine(y: Any, weight: Any, bias: Any, shape: Ints) -> Any:
@@ -249,53 +157,96 @@ def batch_norm(
     >>> x.grad.flatten()
     tensor([0., 0.])
     """
-    shape = shape_of(input)
-    if training and prod(shape) // shape[1] <= 1:
+    return _batch_norm(
+        input, running_mean, running_var, weight, bias, training, momentum, eps, False
+    )
+
+
+def batch_norm_relu(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
+) -> Any:
+    """``relu(batch_norm(...))`` in the passes over memory of :func:`batch_norm`; the arguments are the same."""
+    return _batch_norm(
+        input, running_mean, running_var, weight, bias, training, momentum, eps, True
+    )
+
+
+def _batch_norm(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    relu: bool,
+) -> Any:
+    shape = input.array.shape
+    c = shape[1]
+    if training and prod(shape) // c <= 1:
         raise ArgumentError(
             f"Expected more than 1 value per channel when training, got input size {_size(shape)}",
             "One value has no variance: use a larger batch (DataLoader(drop_last=True) drops a last batch of one), or "
             ".eval().",
         )
-    c = shape[1]
     for name, v in (
         ("running_mean", running_mean),
         ("running_var", running_var),
         ("weight", weight),
         ("bias", bias),
     ):
-        if v is not None and shape_of(v) != (c,):
+        if v is None:
+            continue
+        if v.array.shape != (c,):
             raise ShapeError(
-                f"{name} should contain {c} elements not {prod(shape_of(v))}",
+                f"{name} should contain {c} elements not {v.array.size}",
                 f"The input {list(shape)} has {c} channels: make the layer BatchNorm{max(len(shape) - 2, 1)}d({c}).",
             )
-    if weight is not None and dtype_of(weight) is not dtype_of(input):
+        if name.startswith("running") and (v.leaf or v.node is not None) and is_grad_enabled():
+            raise RuntimeError(
+                f"The function 'native_batch_norm' is not differentiable with respect to argument '{name}'. This "
+                f"input cannot have requires_grad True.\nWrite {name}.detach()."
+            )
+    if weight is not None and weight.array.dtype != input.array.dtype:
         raise DTypeError(
             f"expected scalar type {dtype_of(weight).name.title()} but found {dtype_of(input).name.title()}",
             f"Write x.to(tinyconv.{dtype_of(weight).name}).",
         )
+    given = None
     if not training:
         if running_mean is None or running_var is None:
             raise ShapeError(
                 "Expected running_mean and running_var to be defined when training=False"
             )
-        by_channel = (1, -1, *(1,) * (len(shape) - 2))
-        scale = rsqrt(running_var + eps)
-        scale = scale if weight is None else scale * weight
-        shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        return input * reshape(scale, by_channel) + reshape(shift, by_channel)
-    node = BatchNorm(eps)
+        given = running_mean.array, running_var.array
+    node = BatchNorm(eps, given, relu)
     y = node(input, weight, bias)
-    if running_mean is not None:
-        _move(running_mean, node.mean, momentum)
-    if running_var is not None:
-        _move(running_var, node.var * (node.count / (node.count - 1)), momentum)
+    if training:
+        count = prod(shape) // c
+        if running_mean is not None:
+            _move(running_mean, node.mean, momentum)
+        if running_var is not None:
+            _move(running_var, node.var * (count / (count - 1)), momentum)
     return y
 
 
 def _move(running: Any, value: Array, momentum: float) -> None:
     """running += momentum (value - running), off the tape."""
     old = running.array
-    write(running, running.wrap((old * (1 - momentum) + value * momentum).astype(old.dtype)))
+    new = old * (1 - momentum) + value * momentum
+    if running.base is None and not running.inference and old.flags.c_contiguous:
+        old[...] = new  # nothing that `write` would have to look after
+        running.bump()
+    else:
+        write(running, running.wrap(new.astype(old.dtype)))
 
 
 def _size(shape: Ints) -> str:
@@ -339,7 +290,7 @@ def layer_norm(
             f"input of size{list(shape)}",
             f"Make the layer LayerNorm({list(shape[len(shape) - len(tail) :])}).",
         )
-    y = Standardize(tuple(range(len(shape) - len(tail), len(shape))), eps)(input)
+    y = _standardize(input, prod(shape[: len(shape) - len(tail)]), eps)
     return named(_affine(y, weight, bias, tail), "NativeLayerNormBackward0")
 
 
@@ -372,8 +323,8 @@ def group_norm(
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
                 f"shape {list(shape_of(v))} and input of shape {list(shape)}"
             )
-    y = Standardize((2,), eps)(reshape(input, n, num_groups, -1)) if prod(shape) else input
-    y = _affine(reshape(y, shape), weight, bias, (1, c, *(1,) * (len(shape) - 2)))
+    y = _standardize(input, n * num_groups, eps)
+    y = _affine(y, weight, bias, (1, c, *(1,) * (len(shape) - 2)))
     return named(y, "NativeGroupNormBackward0")
 
 

@@ -2,165 +2,41 @@
 
 from __future__ import annotations
 
-from itertools import product
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import XP, Array, Kernel
+from ..backend import XP, Array
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, expand_ints, pool_size
 from ._common import shape_of
+from ._pool import pool_max, pool_sum, unpool_max, unpool_sum
 from .indexing import Gather
 from .joining import cat
 from .reduce import mean
 from .slices import narrow
 from .views import named, reshape, squeeze, unsqueeze
 
-# ── kernels ───────────────────────────────────────────────────────────────────────────────────
-# ``x`` (planes, h, w), ``y`` (planes, oh, ow); ``where`` is the flat place of the winner in its plane: the first of
-# equals wins, NaN beats everything, padding never wins.
+# ── windows ───────────────────────────────────────────────────────────────────────────────────
 
 
-@Kernel
-def pool_max(xp, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
-    """The largest element under each window, and its place."""
-    planes, h, w = x.shape
-    oh, ow = y.shape[1:]
-    rows = xp.arange(oh)[:, None] * sh - ph
-    cols = xp.arange(ow)[None, :] * sw - pw
-    seen = xp.zeros((planes, oh, ow), bool)
-    where[...] = 0
-    for a, b in product(range(kh), range(kw)):
-        i, j = rows + a * dh, cols + b * dw
-        inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
-        at = xp.where(inside, i * w + j, 0)
-        value = x.reshape(planes, -1)[:, at]
-        wins = inside & (~seen | (value > y) | ((value != value) & (y == y)))
-        y[...] = xp.where(wins, value, y)
-        where[...] = xp.where(wins, at, where)
-        seen |= inside
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a window looks like, and how it moves."""
 
+    kernel: Ints
+    stride: Ints
+    padding: Ints
+    dilation: Ints
 
-@pool_max.cpu
-def _pool_max_loop(start, stop, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
-    planes, h, w = x.shape
-    oh, ow = y.shape[1:]
-    for plane in range(start, stop):
-        for r in range(oh):
-            top = r * sh - ph
-            while top < 0:
-                top += dh
-            bottom = min(r * sh - ph + (kh - 1) * dh + 1, h)
-            for c in range(ow):
-                left = c * sw - pw
-                while left < 0:
-                    left += dw
-                right = min(c * sw - pw + (kw - 1) * dw + 1, w)
-                at = top * w + left
-                best = x[plane, top, left]
-                for i in range(top, bottom, dh):
-                    for j in range(left, right, dw):
-                        value = x[plane, i, j]
-                        if value > best or (value != value and best == best):
-                            best = value
-                            at = i * w + j
-                y[plane, r, c] = best
-                where[plane, r, c] = at
-
-
-@Kernel
-def unpool_max(xp, gy, where, gx):
-    """Each gradient is added at the place its output came from."""
-    gx[...] = 0
-    planes = xp.arange(gy.shape[0])[:, None]
-    xp.add.at(
-        gx.reshape(gx.shape[0], -1), (planes, where.reshape(len(gy), -1)), gy.reshape(len(gy), -1)
-    )
-
-
-@unpool_max.cpu
-def _unpool_max_loop(start, stop, gy, where, gx):
-    planes, oh, ow = gy.shape
-    w = gx.shape[2]
-    for plane in range(start, stop):
-        gx[plane] = 0
-        for r in range(oh):
-            for c in range(ow):
-                at = where[plane, r, c]
-                gx[plane, at // w, at % w] += gy[plane, r, c]
-
-
-@Kernel
-def pool_sum(xp, x, y, scale, kh, kw, sh, sw, ph, pw):
-    """The scaled sum under each window; windows may hang over the edge by any amount."""
-    y[...] = 0
-    h, w = x.shape[1:]
-    oh, ow = y.shape[1:]
-    for a, b in product(range(kh), range(kw)):
-        rows, i = _taps(oh, h, sh, ph, a)
-        cols, j = _taps(ow, w, sw, pw, b)
-        y[:, rows, cols] += x[:, i, j]
-    y *= scale
-
-
-@pool_sum.cpu
-def _pool_sum_loop(start, stop, x, y, scale, kh, kw, sh, sw, ph, pw):
-    planes, h, w = x.shape
-    oh, ow = y.shape[1:]
-    for plane in range(start, stop):
-        for r in range(oh):
-            top = max(r * sh - ph, 0)
-            bottom = min(r * sh - ph + kh, h)
-            for c in range(ow):
-                left = max(c * sw - pw, 0)
-                right = min(c * sw - pw + kw, w)
-                total = y.dtype.type(0)
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        total += x[plane, i, j]
-                y[plane, r, c] = total * scale[r, c]
-
-
-@Kernel
-def unpool_sum(xp, gy, gx, scale, kh, kw, sh, sw, ph, pw):
-    """The transpose: each scaled gradient is added to all elements of its window."""
-    gx[...] = 0
-    h, w = gx.shape[1:]
-    oh, ow = gy.shape[1:]
-    scaled = gy * scale
-    for a, b in product(range(kh), range(kw)):
-        rows, i = _taps(oh, h, sh, ph, a)
-        cols, j = _taps(ow, w, sw, pw, b)
-        gx[:, i, j] += scaled[:, rows, cols]
-
-
-@unpool_sum.cpu
-def _unpool_sum_loop(start, stop, gy, gx, scale, kh, kw, sh, sw, ph, pw):
-    planes, h, w = gx.shape
-    oh, ow = gy.shape[1:]
-    for plane in range(start, stop):
-        gx[plane] = 0
-        for r in range(oh):
-            top = max(r * sh - ph, 0)
-            bottom = min(r * sh - ph + kh, h)
-            for c in range(ow):
-                left = max(c * sw - pw, 0)
-                right = min(c * sw - pw + kw, w)
-                g = gy[plane, r, c] * scale[r, c]
-                for i in range(top, bottom):
-                    for j in range(left, right):
-                        gx[plane, i, j] += g
-
-
-def _taps(windows: int, size: int, stride: int, padding: int, tap: int) -> tuple[slice, slice]:
-    """The windows whose tap lies inside, and the elements it lies on."""
-    first = max(0, -((tap - padding) // stride))
-    last = min(windows, (size - 1 - tap + padding) // stride + 1)
-    if last <= first:
-        return slice(0, 0), slice(0, 0)
-    start = first * stride + tap - padding
-    return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
+    def places(self, xp: Any, where: Array, w: int) -> Array:
+        """From the taps that won to flat places in planes of rows of ``w``: (n, c, oh, ow), int64."""
+        (sh, sw), (ph, pw), (dh, dw) = self.stride, self.padding, self.dilation
+        oh, ow = where.shape[2:]
+        a, b = xp.divmod(where.astype("int64"), self.kernel[1])
+        i = (xp.arange(oh) * sh - ph)[:, None] + a * dh
+        return i * w + xp.arange(ow) * sw - pw + b * dw
 
 
 # ── functions ─────────────────────────────────────────────────────────────────────────────────
@@ -168,28 +44,29 @@ def _taps(windows: int, size: int, stride: int, padding: int, tap: int) -> tuple
 
 def _planes(x: Array) -> Array:
     """(n, c, h, w) as (n c, h, w)."""
-    planes = x.shape[0] * x.shape[1]
-    return (x if x.flags.c_contiguous else x.copy(order="C")).reshape(planes, *x.shape[2:])
+    n, c, h, w = x.shape
+    return (x if x.flags.c_contiguous else x.copy(order="C")).reshape(n * c, h, w)
 
 
 @op
 class MaxPool(Function):
     name = "MaxPool2DWithIndicesBackward0"
     gives_away = True
-    kernel: Ints
-    stride: Ints
-    padding: Ints
-    dilation: Ints
+    window: Window
     out: Ints
 
     def forward(self, x: Array) -> Array:
+        self.source, v = x.shape, self.window
+        y = self.xp.empty((*x.shape[:2], *self.out), x.dtype)
+        self.where = self.xp.empty(y.shape, "uint8" if prod(v.kernel) <= 256 else "int32")
         planes = _planes(x)
-        y = self.xp.empty((len(planes), *self.out), x.dtype)
-        self.where = self.xp.empty(y.shape, "int32")
-        self.source = x.shape
-        pool_max(planes, y, self.where, *self.kernel, *self.stride, *self.padding, *self.dilation)
+        shape = (len(planes), *self.out)
+        pool_max(
+            planes, y.reshape(shape), self.where.reshape(shape),
+            *v.kernel, *v.stride, *v.padding, *v.dilation,
+        )  # fmt: skip
         self.save(self.where)
-        return y.reshape(*x.shape[:2], *self.out)
+        return y
 
     def release(self) -> None:
         super().release()
@@ -197,81 +74,66 @@ class MaxPool(Function):
 
     def backward(self, gy: Any) -> Any:
         (where,) = self.saved
-        return (Unpool(self.source)(gy, where),)
+        return (Unpool(self.window, self.source)(gy, where),)
 
 
 @op
 class Unpool(Function):
-    """Each element goes to its place ``where`` in an empty plane; the transpose of picking them."""
+    """Each element goes to the place of the tap ``where`` in an empty plane; the transpose of picking them."""
 
+    window: Window
     source: Shape
 
     def forward(self, gy: Array, where: Array) -> Array:
         self.save(None, where)
-        gx = self.xp.empty((len(where), *self.source[2:]), gy.dtype)
-        unpool_max(self.xp.ascontiguousarray(gy).reshape(where.shape), where, gx)
-        return gx.reshape(self.source)
+        gx, v = self.xp.empty(self.source, gy.dtype), self.window
+        unpool_max(
+            _planes(gy), _planes(where), _planes(gx), *v.kernel, *v.stride, *v.padding, *v.dilation
+        )
+        return gx
 
     def backward(self, g: Any) -> Any:
         _, where = self.saved
         n, c, h, w = self.source
-        out = shape_of(where)[1:]
-        picked = Gather(2)(reshape(g, n, c, h * w), reshape(where, n, c, prod(out)))
-        return reshape(picked, n, c, *out), None
+        places = self.window.places(self.xp, getattr(where, "array", where), w)
+        picked = Gather(2)(reshape(g, n, c, h * w), places.reshape(n, c, prod(places.shape[2:])))
+        return reshape(picked, places.shape), None
 
 
 @op
 class AvgPool(Function):
     name = "AvgPool2DBackward0"
     gives_away = True
-    kernel: Ints
-    stride: Ints
-    padding: Ints
+    window: Window
     out: Ints
     scale: Any  # (oh, ow): one over the number of elements that count
 
     def forward(self, x: Array) -> Array:
-        planes = _planes(x)
-        self.source = x.shape
-        y = self.xp.empty((len(planes), *self.out), x.dtype)
-        pool_sum(
-            planes,
-            y,
-            self.xp.asarray(self.scale, x.dtype),
-            *self.kernel,
-            *self.stride,
-            *self.padding,
-        )
-        return y.reshape(*x.shape[:2], *self.out)
+        self.source, v = x.shape, self.window
+        y = self.xp.empty((*x.shape[:2], *self.out), x.dtype)
+        scale = self.xp.asarray(self.scale, x.dtype)
+        pool_sum(_planes(x), _planes(y), scale, *v.kernel, *v.stride, *v.padding)
+        return y
 
     def backward(self, gy: Any) -> Any:
-        return (AvgUnpool(self.kernel, self.stride, self.padding, self.source, self.scale)(gy),)
+        return (AvgUnpool(self.window, self.source, self.scale)(gy),)
 
 
 @op
 class AvgUnpool(Function):
     name = "AvgPool2DBackwardBackward0"
-    kernel: Ints
-    stride: Ints
-    padding: Ints
+    window: Window
     source: Shape
     scale: Any
 
     def forward(self, gy: Array) -> Array:
-        planes = _planes(gy)
-        gx = self.xp.empty((len(planes), *self.source[2:]), gy.dtype)
-        unpool_sum(
-            planes,
-            gx,
-            self.xp.asarray(self.scale, gy.dtype),
-            *self.kernel,
-            *self.stride,
-            *self.padding,
-        )
-        return gx.reshape(self.source)
+        gx, v = self.xp.empty(self.source, gy.dtype), self.window
+        scale = self.xp.asarray(self.scale, gy.dtype)
+        unpool_sum(_planes(gy), _planes(gx), scale, *v.kernel, *v.stride, *v.padding)
+        return gx
 
     def backward(self, g: Any) -> Any:
-        return (AvgPool(self.kernel, self.stride, self.padding, self.scale.shape, self.scale)(g),)
+        return (AvgPool(self.window, self.scale.shape, self.scale)(g),)
 
 
 # ── checks ────────────────────────────────────────────────────────────────────────────────────
@@ -291,7 +153,7 @@ def _batched(x: Any, name: str) -> tuple[Any, bool]:
 
 def _window(
     x: Any, name: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+) -> tuple[Window, Ints]:
     k = expand_ints(kernel_size, 2, "kernel_size")
     s = k if stride is None or stride in ((), []) else expand_ints(stride, 2, "stride")
     p, d = expand_ints(padding, 2, "padding"), expand_ints(dilation, 2, "dilation")
@@ -323,7 +185,19 @@ def _window(
             f"({shape[1]}x{out[0]}x{out[1]}). Output size is too small",
             "The image has become smaller than the window: pool less before this layer.",
         )
-    return k, s, p, d, out
+    if max(d) > 1 and any(map(_blind, shape[2:], k, s, p, d, out)):
+        raise ShapeError(
+            f"a window has all its taps in the padding: input size ({'x'.join(map(str, shape[1:]))}), kernel_size={k}, "
+            f"padding={p}, dilation={d}",
+            "It sees nothing whose largest could be taken: pad or dilate less.",
+        )
+    return Window(k, s, p, d), out
+
+
+def _blind(size: int, k: int, s: int, p: int, d: int, out: int) -> bool:
+    """Tell whether some window steps over the whole image."""
+    corners = range(-p, out * s - p, s)
+    return not all(any(0 <= at + b * d < size for b in range(k)) for at in corners)
 
 
 # ── public ────────────────────────────────────────────────────────────────────────────────────
@@ -366,10 +240,10 @@ def max_pool2d(
     x, single = _batched(input, "max_pool2d")
     pool = MaxPool(*_window(x, "max_pool2d", kernel_size, stride, padding, dilation, ceil_mode))
     y = pool(x)
-    where = pool.where
     if not return_indices:
         return squeeze(y, 0) if single else y
-    indices = y.wrap(where.reshape(y.array.shape).astype("int64"))
+    xp, w = _array_library(x), shape_of(x)[3]
+    indices = y.wrap(pool.window.places(xp, pool.where, w))
     return (squeeze(y, 0), squeeze(indices, 0)) if single else (y, indices)
 
 
@@ -418,7 +292,7 @@ def avg_pool2d(
             [0.2500, 0.2500]])
     """
     x, single = _batched(input, "avg_pool2d")
-    k, s, p, _, out = _window(x, "avg_pool2d", kernel_size, stride, padding, 1, ceil_mode)
+    window, out = _window(x, "avg_pool2d", kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override == 0:
         raise ShapeError("divisor must be not zero")
     xp = _array_library(x)
@@ -427,10 +301,12 @@ def avg_pool2d(
     else:
         sides = [
             _counts(xp, *v, count_include_pad)
-            for v in zip(shape_of(x)[2:], k, s, p, out, strict=True)
+            for v in zip(
+                shape_of(x)[2:], window.kernel, window.stride, window.padding, out, strict=True
+            )
         ]
         scale = 1 / xp.multiply.outer(*sides).astype("float64")
-    y = AvgPool(k, s, p, out, scale)(x)
+    y = AvgPool(window, out, scale)(x)
     return squeeze(y, 0) if single else y
 
 
@@ -503,7 +379,9 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     oh, ow = _adaptive_sizes(x, output_size, 2)
     h, w = shape_of(x)[2:]
     rows, cols = _adaptive_window(h, oh), _adaptive_window(w, ow)
-    if rows and cols:
+    if oh == ow == 1:
+        y = mean(x, (2, 3), True)
+    elif rows and cols:
         y = avg_pool2d(x, (rows[0], cols[0]))
     else:  # rows, then columns: the average of averages of equal counts
         y = _axis_means(_axis_means(x, 2, _bounds(h, oh)), 3, _bounds(w, ow))

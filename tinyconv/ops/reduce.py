@@ -8,11 +8,12 @@ from typing import Any
 
 from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import XP, Array
 from ..dtypes import to_dtype
 from ..errors import DTypeError
 from ..shapes import Ints, Shape, is_int, wrap_dim, wrap_dims
 from ._common import cast, dtype_of, floating, ndim_of, select, shape_of, zeros_like
+from ._norm import channel_sums
 from .elementwise import abs, exp, sign
 from .power import pow
 from .views import Reshape, expand, flatten, unsqueeze
@@ -39,11 +40,36 @@ class Reduction(Function):
         """How many elements become one."""
         return product(self.source[d] for d in self.dims)
 
+    def total(self, x: Array) -> Array:
+        """The sum, in a dtype wide enough; a loop takes what is large, and all dimensions but the channels or the first."""
+        n, kept = x.ndim, x.ndim - len(self.dims)
+        if 0 < kept < n and x.size > LARGE and x.dtype.kind == "f" and x.flags.c_contiguous:
+            if self.dims == tuple(range(kept, n)):
+                y = channel_sum(x.reshape(1, product(x.shape[:kept]), product(x.shape[kept:])))
+                return y.reshape(self.kept if self.keepdim else x.shape[:kept])
+            if n > 2 and self.dims == (0, *range(2, n)):
+                y = channel_sum(x)
+                return y.reshape(self.kept) if self.keepdim else y
+        return x.sum(self.dims, _wide(x), keepdims=self.keepdim)
+
     def back(self, g: Any) -> Any:
         return g if self.keepdim else Reshape(self.kept)(g)
 
     def spread(self, g: Any) -> Any:
         return expand(self.back(g), self.source)
+
+
+LARGE = 1 << 12  # elements
+
+
+def channel_sum(x: Array) -> Array:
+    """The sum over each channel of an array: (n, c, *) -> (c,)."""
+    if not x.flags.c_contiguous:
+        x = x.copy(order="C")
+    n, c, *rest = x.shape
+    sums = XP[type(x)].empty(c)
+    channel_sums(x.reshape(n, c, product(rest)), sums)
+    return sums.astype(x.dtype)
 
 
 def _wide(x: Array) -> Any:
@@ -98,8 +124,8 @@ class Sum(Reduction):
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        total = x.sum(self.dims, _wide(x), keepdims=self.keepdim)
-        return total if total.dtype == x.dtype else total.astype(x.dtype)
+        y = self.total(x)
+        return y if y.dtype == x.dtype else y.astype(x.dtype)
 
     def backward(self, g: Any) -> Any:
         return (self.spread(g),)
@@ -112,7 +138,7 @@ class Mean(Reduction):
 
     def forward(self, x: Array) -> Array:
         self.remember(x)
-        y = x.sum(self.dims, _wide(x), keepdims=self.keepdim) / (self.count or math.nan)
+        y = self.total(x) / (self.count or math.nan)
         return y if y.dtype == x.dtype else y.astype(x.dtype)
 
     def backward(self, g: Any) -> Any:

@@ -3,66 +3,89 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import Array, Kernel
 from ..dtypes import to_dtype
 from ..shapes import wrap_dim
 from ._common import cast, ndim_of, not_implemented
+from ._softmax import (
+    log_softmax_rows,
+    log_softmax_rows_backward,
+    softmax_rows,
+    softmax_rows_backward,
+)
 from .elementwise import exp
 from .reduce import sum
 
 
 class _Normalised(Function):
-    """Over one dimension ``dim``; a scalar is a row of one element."""
+    """Over one dimension ``dim``; a scalar is a row of one element. The last dimension has loops of its own."""
 
     dim: int
+    rows: ClassVar[Kernel]
+    rows_backward: ClassVar[Kernel]
 
     def forward(self, x: Array) -> Array:
-        y = self.normalise(x) if x.ndim else self.normalise(x.reshape(1)).reshape(())
+        if x.size and self.dim == x.ndim - 1 and x.flags.c_contiguous:
+            y = self.xp.empty(x.shape, x.dtype)
+            shape = (x.size // x.shape[-1], x.shape[-1])
+            self.rows(x.reshape(shape), y.reshape(shape))
+        elif not x.size:
+            y = x.copy()
+        else:
+            y = self.normalise(x) if x.ndim else self.normalise(x.reshape(1)).reshape(())
         self.save(y)
         return y
+
+    def backward(self, g: Any) -> Any:
+        (y,) = self.saved
+        if isinstance(g, Variable) or self.dim != y.ndim - 1 or not y.size:
+            return (self.derivative(g, y),)
+        g, y = map(self.xp.ascontiguousarray, (g, y))
+        gx = self.xp.empty(y.shape, y.dtype)
+        shape = (y.size // y.shape[-1], y.shape[-1])
+        self.rows_backward(g.reshape(shape), y.reshape(shape), gx.reshape(shape))
+        return (gx,)
 
     def normalise(self, x: Array) -> Array:
         raise NotImplementedError(f"{type(self).__name__}.normalise")
 
-    def total(self, g: Any) -> Any:
-        return sum(g, self.dim, True)
+    def derivative(self, g: Any, y: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__}.derivative")
 
 
 @op
 class Softmax(_Normalised):
     dim: int
+    rows = softmax_rows
+    rows_backward = softmax_rows_backward
 
     def normalise(self, x: Array) -> Array:
-        if not x.size:
-            return x.copy()
         y = self.xp.exp(x - x.max(self.dim, keepdims=True))
         y /= y.sum(self.dim, keepdims=True)
         return y
 
-    def backward(self, g: Any) -> Any:
-        (y,) = self.saved
+    def derivative(self, g: Any, y: Any) -> Any:
         gy = g * y
-        return (gy - y * self.total(gy),)
+        return gy - y * sum(gy, self.dim, True)
 
 
 @op
 class LogSoftmax(_Normalised):
     dim: int
+    rows = log_softmax_rows
+    rows_backward = log_softmax_rows_backward
 
     def normalise(self, x: Array) -> Array:
-        if not x.size:
-            return x.copy()
         y = x - x.max(self.dim, keepdims=True)
         y -= self.xp.log(self.xp.exp(y).sum(self.dim, keepdims=True))
         return y
 
-    def backward(self, g: Any) -> Any:
-        (y,) = self.saved
-        return (g - exp(y) * self.total(g),)
+    def derivative(self, g: Any, y: Any) -> Any:
+        return g - exp(y) * sum(g, self.dim, True)
 
 
 def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
