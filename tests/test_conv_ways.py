@@ -289,9 +289,6 @@ def test_transposed_convolutions(c, f, size, k, more, bias, dtype):
     twins(lambda F, x, w, b=None: getattr(F, name)(x, w, b, **more), dtype, *arrays)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the gradient of the input has the size of the output's windows"
-)
 def test_output_padding_beyond_the_stride():
     """Which a dilation allows: the output then has more windows than the input has pixels."""
     twins(

@@ -143,7 +143,7 @@ def test_errors_are_those_of_the_layers(x, blocks):
     net = row(nn.ReLU(), nn.MaxPool2d(2))
     messages = []
     for mode in (tc.no_grad, tc.enable_grad):
-        with mode(), pytest.raises(Exception) as error:  # noqa: B017  # whatever it is, it is the same
+        with mode(), pytest.raises(Exception) as error:  # whatever it is, it is the same
             net(x[1])
         messages.append((type(error.value), str(error.value)))
     assert messages[0] == messages[1]

@@ -60,7 +60,9 @@ def _once_for_all(helper: Any) -> Any:
     template = helper.get_call_template
 
     def plain(args: Any, kws: Any) -> Any:
-        return template([*map(types.unliteral, args)], {k: types.unliteral(a) for k, a in kws.items()})
+        return template(
+            [*map(types.unliteral, args)], {k: types.unliteral(a) for k, a in kws.items()}
+        )
 
     helper.get_call_template = plain
     return helper

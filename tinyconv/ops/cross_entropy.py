@@ -6,7 +6,7 @@ from typing import Any
 
 from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
-from ..backend import XP, Array
+from ..backend import XP, Array, empty
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
 from ._common import ndim_of, shape_of
 from ._softmax import class_gradients, class_losses
@@ -103,7 +103,7 @@ class CrossEntropy(NllLoss):
             p = softmax(x, self.axis)
             return p * w + Scatter(self.axis)(self.xp.zeros(*self.blank), -w, at), None, None
         if x.ndim == 2:
-            gx, n = self.xp.empty(x.shape, x.dtype), len(x)
+            gx, n = empty(self.xp, x.shape, x.dtype), len(x)
             rows = self.xp.ascontiguousarray(x)
             class_gradients(rows, at.reshape(n), w.reshape(n), top.reshape(n), gx)
             return gx, None, None

@@ -6,7 +6,17 @@ from typing import Any
 
 from ..autograd.function import Function, op
 from ..autograd.inplace import inplace as in_place
-from ..backend import Array, Kernel, backend_of, lanes, load_as, load_part, spread, store_part
+from ..backend import (
+    Array,
+    Kernel,
+    backend_of,
+    empty,
+    lanes,
+    load_as,
+    load_part,
+    spread,
+    store_part,
+)
 from ..errors import ArgumentError
 from ..generator import current
 from ._common import shape_of
@@ -37,11 +47,12 @@ class Drop(Function):
 
     def forward(self, x: Array, keep: Array) -> Array:
         self.save(keep)
-        y = self.xp.empty_like(x)
-        if x.flags.c_contiguous:
-            mask_and_scale(x.reshape(-1), keep.reshape(-1), self.scale, y.reshape(-1))
-        else:
+        if not x.flags.c_contiguous:
+            y = self.xp.empty_like(x)  # in the order of x
             mask_and_scale.definition(self.xp, x, keep, self.scale, y)
+            return y
+        y = empty(self.xp, x.shape, x.dtype)
+        mask_and_scale(x.reshape(-1), keep.reshape(-1), self.scale, y.reshape(-1))
         return y
 
     def backward(self, g: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel, lanes, larger, load_part, spread, store_part
+from ..backend import Array, Kernel, empty, lanes, larger, load_part, spread, store_part
 
 
 @Kernel
@@ -41,11 +41,12 @@ def rectified(xp: Any, x: Array) -> Array:
     """The larger of x and 0."""
     if x.dtype.kind != "f":
         return xp.maximum(x, x.dtype.type(0))
-    y = xp.empty_like(x)
-    if x.flags.c_contiguous:
-        rectify(x.reshape(-1), y.reshape(-1))
-    else:
+    if not x.flags.c_contiguous:
+        y = xp.empty_like(x)  # in the order of x
         rectify.definition(xp, x, y)
+        return y
+    y = empty(xp, x.shape, x.dtype)
+    rectify(x.reshape(-1), y.reshape(-1))
     return y
 
 
@@ -55,7 +56,7 @@ class Gate(Function):
 
     def forward(self, g: Array, y: Array) -> Array:
         self.save(None, y)
-        gx = self.xp.empty(y.shape, g.dtype)
+        gx = empty(self.xp, y.shape, g.dtype)
         if g.flags.c_contiguous and y.flags.c_contiguous and g.dtype == y.dtype:
             pass_positive(g.reshape(-1), y.reshape(-1), gx.reshape(-1))
         else:

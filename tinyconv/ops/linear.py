@@ -26,10 +26,9 @@ class Linear(Function):
         self.source = x.shape
         self.save(x if self.needs[1] else None, w if self.needs[0] else None)
         rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-        if len(w) > len(rows):  # BLAS is up to twice as fast with the longer matrix first
-            y = self.xp.ascontiguousarray((w @ rows.T).T)
-        else:
-            y = rows @ w.T
+        # BLAS is up to twice as fast with the longer matrix first
+        turned = len(w) > len(rows)
+        y = self.xp.ascontiguousarray((w @ rows.T).T) if turned else rows @ w.T
         if b is not None:
             y += b
         return y.reshape(*x.shape[:-1], w.shape[0])

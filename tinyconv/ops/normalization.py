@@ -9,7 +9,7 @@ from ..autograd.function import Function, op
 from ..autograd.inplace import write
 from ..autograd.mode import is_grad_enabled
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import Array, empty
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..shapes import Ints
 from ._common import cast, dtype_of, ndim_of, shape_of
@@ -43,7 +43,7 @@ class BatchNorm(Function):
 
     def forward(self, x: Array, w: Array | None, b: Array | None) -> Array:
         xp, c, rows = self.xp, x.shape[1], _rows(x)
-        y = xp.empty(x.shape, x.dtype)
+        y = empty(xp, x.shape, x.dtype)
         if self.given is None:
             mean, var = self.mean, self.var = xp.empty((2, c))
             channel_statistics(rows, mean, var)
@@ -69,7 +69,7 @@ class BatchNorm(Function):
         if want_w or want_b or self.given is None:
             channel_products(grads, rows, outs, mean, self.relu, sums, products)
         if want_x:
-            gx = self.xp.empty(x.shape, x.dtype)
+            gx = empty(self.xp, x.shape, x.dtype)
             scale = rstd if w is None else rstd * w
             by_x = shift = self.xp.zeros(mean.shape)
             if self.given is None:

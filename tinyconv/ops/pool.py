@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import XP, Array
+from ..backend import XP, Array, empty
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, expand_ints, pool_size
 from ._common import shape_of
@@ -57,7 +57,7 @@ class MaxPool(Function):
 
     def forward(self, x: Array) -> Array:
         self.source, v = x.shape, self.window
-        y = self.xp.empty((*x.shape[:2], *self.out), x.dtype)
+        y = empty(self.xp, (*x.shape[:2], *self.out), x.dtype)
         self.where = self.xp.empty(y.shape, "uint8" if prod(v.kernel) <= 256 else "int32")
         planes = _planes(x)
         shape = (len(planes), *self.out)
@@ -86,7 +86,7 @@ class Unpool(Function):
 
     def forward(self, gy: Array, where: Array) -> Array:
         self.save(None, where)
-        gx, v = self.xp.empty(self.source, gy.dtype), self.window
+        gx, v = empty(self.xp, self.source, gy.dtype), self.window
         unpool_max(
             _planes(gy), _planes(where), _planes(gx), *v.kernel, *v.stride, *v.padding, *v.dilation
         )
@@ -110,7 +110,7 @@ class AvgPool(Function):
 
     def forward(self, x: Array) -> Array:
         self.source, v = x.shape, self.window
-        y = self.xp.empty((*x.shape[:2], *self.out), x.dtype)
+        y = empty(self.xp, (*x.shape[:2], *self.out), x.dtype)
         scale = self.xp.asarray(self.scale, x.dtype)
         pool_sum(_planes(x), _planes(y), scale, *v.kernel, *v.stride, *v.padding)
         return y
@@ -127,7 +127,7 @@ class AvgUnpool(Function):
     scale: Any
 
     def forward(self, gy: Array) -> Array:
-        gx, v = self.xp.empty(self.source, gy.dtype), self.window
+        gx, v = empty(self.xp, self.source, gy.dtype), self.window
         scale = self.xp.asarray(self.scale, gy.dtype)
         unpool_sum(_planes(gy), _planes(gx), scale, *v.kernel, *v.stride, *v.padding)
         return gx

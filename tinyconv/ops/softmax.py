@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
-from ..backend import Array, Kernel
+from ..backend import Array, Kernel, empty
 from ..dtypes import to_dtype
 from ..shapes import wrap_dim
 from ._common import cast, ndim_of, not_implemented
@@ -30,7 +30,7 @@ class _Normalised(Function):
 
     def forward(self, x: Array) -> Array:
         if x.size and self.dim == x.ndim - 1 and x.flags.c_contiguous:
-            y = self.xp.empty(x.shape, x.dtype)
+            y = empty(self.xp, x.shape, x.dtype)
             shape = (x.size // x.shape[-1], x.shape[-1])
             self.rows(x.reshape(shape), y.reshape(shape))
         elif not x.size:
@@ -45,7 +45,7 @@ class _Normalised(Function):
         if isinstance(g, Variable) or self.dim != y.ndim - 1 or not y.size:
             return (self.derivative(g, y),)
         g, y = map(self.xp.ascontiguousarray, (g, y))
-        gx = self.xp.empty(y.shape, y.dtype)
+        gx = empty(self.xp, y.shape, y.dtype)
         shape = (y.size // y.shape[-1], y.shape[-1])
         self.rows_backward(g.reshape(shape), y.reshape(shape), gx.reshape(shape))
         return (gx,)

@@ -14,16 +14,14 @@ from .tiles import finish_whole, inside, places, product, steps, turn, turn_back
 
 
 @helper
-def strip(n, oh, ow, c, cols, sh, kh, dh):
-    """How many images, and how many rows of output of one image, have frames of about 256 KB."""
-    rows = oh
-    while rows > 1 and ((rows - 1) * sh + (kh - 1) * dh + 1) * cols * c > 1 << 16:
+def strip(n, oh, ow, c, f, cols, sh, kh, dh):
+    """How many images, and how many rows of output of one image, fit into 512 KB, as they come and as they go."""
+    most, rows = 1 << 17, oh
+    frame = ((rows - 1) * sh + (kh - 1) * dh + 1) * cols * c + rows * ow * f
+    while rows > 1 and frame > most:
         rows = (rows + 1) // 2
-    images = 1
-    if rows == oh:
-        frame = ((oh - 1) * sh + (kh - 1) * dh + 1) * cols * c
-        images = max(1, min(n, (1 << 16) // max(1, frame)))
-    return images, rows
+        frame = ((rows - 1) * sh + (kh - 1) * dh + 1) * cols * c + rows * ow * f
+    return (max(1, min(n, most // frame)) if rows == oh else 1), rows
 
 
 @helper
@@ -94,7 +92,7 @@ def _direct_loop(start, stop, x, w, bias, relu, pool, y, oh, ow, sh, sw, ph, pw,
     flat_x, flat_w, flat_y = x.reshape(x.size), w.reshape(w.size), y.reshape(y.size)
     lane = lanes(x)
     cols = max((ow - 1) * sw + (kw - 1) * dw + 1, (width - 1) * zw + 1 + pw)
-    images, rows = strip(stop - start, oh, ow, c, cols, sh, kh, dh)
+    images, rows = strip(stop - start, oh, ow, c, fp, cols, sh, kh, dh)
     side = 2 if pool else 1
     if pool and rows < oh:
         rows += rows % 2
@@ -165,7 +163,7 @@ def _direct_weight_loop(start, stop, x, gy, gw, sh, sw, ph, pw, dh, dw):
     flat_x, flat_g, flat_w = x.reshape(x.size), gy.reshape(gy.size), gw.reshape(gw.size)
     lane = lanes(x)
     cols = max((ow - 1) * sw + (kw - 1) * dw + 1, width + pw)
-    images, rows = strip(n, oh, ow, c, cols, sh, kh, dh)
+    images, rows = strip(n, oh, ow, c, fp, cols, sh, kh, dh)
     size = ((rows - 1) * sh + (kh - 1) * dh + 1) * cols * c
     x_frames, g_frames = scratch(x, images * size), scratch(x, images * rows * ow * fp)
     x_planes, g_planes = table(lane), table(lane)

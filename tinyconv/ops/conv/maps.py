@@ -17,8 +17,9 @@ from typing import Any
 from ...autograd.function import Function, op
 from ...backend import Array, empty, share_products
 from ...shapes import Ints, Shape, conv_size
-from .._common import ndim_of
+from .._common import ndim_of, shape_of
 from ..reduce import sum
+from ..slices import narrow
 from .columns import fold_windows, unfold_windows
 from .tiled import correlate, correlate_input, correlate_weight, is_tiled
 from .tiles import finish_whole
@@ -95,6 +96,14 @@ def _bias_gradient(g: Any, needs: Any) -> tuple[Any, ...]:
     if len(needs) == 2:
         return ()
     return (sum(g, (0, *range(2, ndim_of(g)))) if needs[2] else None,)
+
+
+def _cropped(y: Any, like: Any) -> Any:
+    """``y`` without the windows that ``like`` does not have: output padding may leave room for more."""
+    for dim, size in enumerate(shape_of(like)[2:], 2):
+        if shape_of(y)[dim] > size:
+            y = narrow(y, dim, 0, size)
+    return y
 
 
 @op
@@ -176,7 +185,13 @@ class ConvInput(Correlation):
     def backward(self, g: Any) -> Any:
         gy, w = self.saved
         settings = self.stride, self.padding, self.dilation, self.groups
-        ggy = Conv(*settings)(g, w) if self.needs[0] else None
+        ggy = None
+        if self.needs[0]:
+            ggy = Conv(*settings)(g, w)
+            for dim, size in enumerate(
+                shape_of(gy)[2:], 2
+            ):  # output padding may leave room for more
+                ggy = narrow(ggy, dim, 0, size)
         gw = ConvWeight(*settings, self.kernel)(g, gy) if self.needs[1] else None
         return ggy, gw, *_bias_gradient(g, self.needs)
 
@@ -218,7 +233,7 @@ class ConvWeight(Correlation):
         x, gy = self.saved
         settings = self.stride, self.padding, self.dilation, self.groups
         gx = ConvInput(*settings, self.spatial)(gy, g) if self.needs[0] else None
-        return gx, Conv(*settings)(x, g) if self.needs[1] else None
+        return gx, _cropped(Conv(*settings)(x, g), gy) if self.needs[1] else None
 
 
 @op

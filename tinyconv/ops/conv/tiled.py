@@ -58,16 +58,18 @@ def _winograd_side(
     return min(work, key=work.__getitem__)
 
 
-def _flat(x: Array) -> Array:
-    """Images as one row each: to a 1x1 filter that is the same."""
-    return x.reshape(*x.shape[:2], 1, -1)
+def _flat(k: Any, s: Ints, p: Ints, *images: Array) -> tuple[Array, ...]:
+    """Small images as one row each if the filter is 1x1, to which that is the same."""
+    if (*k, *s, *p) != (1, 1, 1, 1, 0, 0) or images[0][0, 0].size > 1 << 10:
+        return images
+    return tuple(x.reshape(*x.shape[:2], 1, -1) for x in images)
 
 
 def correlate(
     x: Array, w: Array, b: Array | None, y: Array, size: Ints, s: Ints, p: Ints, d: Ints,
     relu: bool = False, pool: bool = False,
 ) -> None:  # fmt: skip
-    """y = x * w + b of this ``size``; ``relu`` cuts at 0, ``pool`` takes the largest of each 2x2."""
+    """y = x * w + b of this ``size``; with one group, ``relu`` cuts at 0 and ``pool`` takes the largest of each 2x2."""
     f, c, *k = w.shape
     if len(x[0]) > c:
         depthwise(x, w[:, 0], _padded(b, x, f, f), y, *s, *p, *d, 1, 1)
@@ -81,8 +83,8 @@ def correlate(
         return
     packed = xp.zeros((*k, c, fp), x.dtype)  # filters in vectors
     packed[..., :f] = w.transpose(2, 3, 1, 0)
-    if (*k, *s, *p) == (1, 1, 1, 1, 0, 0) and not pool:
-        x, y = _flat(x), _flat(y)
+    if not pool:
+        x, y = _flat(k, s, p, x, y)
         size = y.shape[2:]
     direct(x, packed, bias, relu, pool, y, *size, *s, *p, *d, 1, 1)
 
@@ -107,8 +109,7 @@ def correlate_input(
         return
     packed = xp.zeros((*k, f, fp), gy.dtype)
     packed[..., :c] = w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    if (*k, *s, *p) == (1, 1, 1, 1, 0, 0):
-        gy, gx = _flat(gy), _flat(gx)
+    gy, gx = _flat(k, s, p, gy, gx)
     direct(gy, packed, bias, False, False, gx, *gx.shape[2:], 1, 1, *p, *d, *s)
 
 
@@ -117,6 +118,10 @@ def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) 
     f, c, *k = gw.shape
     if x.shape[1] > c:
         depthwise_weight(x, gy, gw[:, 0], *s, *p, *d)
+        if (
+            not XP[type(x)].isfinite(gw).all()
+        ):  # the loop also adds up pixels times 0, which may be NaN
+            depthwise_weight.definition(XP[type(x)], x, gy, gw[:, 0], *s, *p, *d)
         return
     fp, xp = _whole(x, f), XP[type(x)]
     parts = min(len(x), get_num_threads(), 1 + x.size // GRAIN)
@@ -126,7 +131,6 @@ def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) 
         winograd_filters_back(gu, gw, m)
         return
     packed = xp.empty((parts, *k, c, fp), x.dtype)
-    if (*k, *s, *p) == (1, 1, 1, 1, 0, 0):
-        x, gy = _flat(x), _flat(gy)
+    x, gy = _flat(k, s, p, x, gy)
     direct_weight(x, gy, packed, *s, *p, *d)
     gw[...] = packed.sum(0)[..., :f].transpose(3, 2, 0, 1)
