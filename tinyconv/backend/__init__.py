@@ -3,7 +3,7 @@
 from ._numpy import hush, restore
 from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from .kernel import Kernel, helper, instruction, jit_enabled
-from .memory import empty, is_whole
+from .memory import empty, is_whole, product
 from .parallel import GRAIN, get_num_threads, set_num_threads, share, share_products
 from .vector import (
     copy,
@@ -61,6 +61,7 @@ __all__ = [
     "maximum",
     "pick",
     "positive",
+    "product",
     "product_tile",
     "registers",
     "restore",

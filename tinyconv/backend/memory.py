@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 
 from .base import Array
+from .parallel import SERIAL, multiply
 
 LARGE = 1 << 18  # bytes: smaller arrays come from the C library's own lists
 SLACK = 1 << 25  # bytes that may lie idle beyond the largest amount ever in use at once
@@ -81,3 +82,13 @@ def empty(xp: Any, shape: Any, dtype: Any) -> Array:
 def is_whole(array: Array) -> bool:
     """Tell whether an array is all of its memory, and no view of another."""
     return array.base is None or type(array.base) is _Lease
+
+
+def product(a: Array, b: Array) -> Array:
+    """The matrix ``a b``."""
+    columns = b.shape[1]
+    if a.size * columns <= SERIAL or type(a) is not numpy.ndarray or a.dtype.char not in "fd":
+        return a @ b
+    y = empty(numpy, (len(a), columns), a.dtype)
+    multiply(a, b, y)
+    return y

@@ -19,10 +19,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import numpy
 from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 GRAIN = 1 << 15  # elements: what one thread does in the time that waking another takes
+SERIAL = 1 << 18  # multiplications, up to which OpenBLAS uses one thread
 
 
 def _quota() -> int:
@@ -80,9 +82,9 @@ class _Team:
         self.workers = 0
         self.lock = threading.Lock()
         self.here = threading.local()  # ``inside``: this thread is running a part
-        self.controller: ThreadpoolController | None = None
+        self.libraries: list[Any] | None = None  # those of BLAS
+        self.outside = 1  # how many threads they have while none of our calls is in
         self.calls = 0
-        self.limit: Any = None
 
     def submit(self, job: _Job) -> None:
         if self.workers < self.count - 1:
@@ -102,7 +104,8 @@ class _Team:
         """The first call in sets one thread, the last one out puts the old number back."""
         with self.lock:
             if self.calls == 0:
-                self.limit = self._blas().limit(limits=1, user_api="blas")
+                for library in self._blas():
+                    library.set_num_threads(1)
             self.calls += 1
         try:
             yield
@@ -110,16 +113,22 @@ class _Team:
             with self.lock:
                 self.calls -= 1
                 if self.calls == 0:
-                    self.limit.restore_original_limits()
+                    for library in self._blas():
+                        library.set_num_threads(self.outside)
 
-    def _blas(self) -> ThreadpoolController:
-        if self.controller is None:
-            self.controller = ThreadpoolController()
-        return self.controller
+    def _blas(self) -> list[Any]:
+        if self.libraries is None:
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            self.outside = max([library.get_num_threads() for library in found], default=1)
+            self.libraries = found
+        return self.libraries
 
     def limit_blas(self) -> None:
+        """Give BLAS as many threads as there are here, now or when the last of our calls is out."""
         with self.lock:
-            self._blas().limit(limits=self.count, user_api="blas")
+            libraries, self.outside = self._blas(), self.count
+            for library in libraries if self.calls == 0 else ():
+                library.set_num_threads(self.count)
 
 
 _team = _Team(_available())
@@ -192,9 +201,24 @@ def share(n: int, work: Callable[[int, int], T], size: int | None = None) -> lis
     return [first, *(job.wait() for job in jobs)]
 
 
+# Note [Threads of BLAS]. After a product OpenBLAS's threads look out for the next one for some 20 ms, on the cores that our
+# own threads want: with them a training step on two threads took as long as on one. So products, too, are cut here, and BLAS
+# is held to one thread meanwhile.
+
+
 def share_products(n: int, work: Callable[[int, int], T]) -> list[T]:
     """``share`` for work that calls BLAS, which is held to one thread meanwhile."""
     if min(n, _team.count) <= 1:
         return [work(0, n)]
     with _team.serial_blas():
         return share(n, work)
+
+
+def multiply(a: Any, b: Any, y: Any) -> None:
+    """y = a b, for NumPy's matrices; the rows of ``a`` or the columns of ``b`` are cut among the threads."""
+    rows, columns = y.shape
+    with _team.serial_blas():
+        if rows >= columns:
+            share(rows, lambda i, j: numpy.matmul(a[i:j], b, y[i:j]))
+        else:
+            share(columns, lambda i, j: numpy.matmul(a, b[:, i:j], y[:, i:j]))

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op, type_name
-from ..backend import Array
+from ..backend import Array, product
 from ..errors import DTypeError, ShapeError
 from ..shapes import broadcast
 from ._common import dtype_of, ndim_of, not_implemented, shape_of, unbroadcast
@@ -42,7 +42,7 @@ class Mm(Function):
         self.save(x if want_y else None, y if want_x else None)
         if x.dtype.char == "e":  # the sum needs more digits than the result
             return (x.astype("float32") @ y.astype("float32")).astype("float16")
-        return x @ y
+        return product(x, y) if x.ndim == y.ndim == 2 else x @ y
 
     def backward(self, g: Any) -> Any:
         x, y = self.saved
@@ -243,9 +243,9 @@ def matmul(input: Any, other: Any) -> Any:
     if k != k2:
         raise _batches_differ(both, k, both, k2)
     _same_dtype(input, other, "bmm")
-    product = Mm()
-    product.name = "UnsafeViewBackward0"  # what torch reshapes the product with
-    return product(input, other)
+    multiply = Mm()
+    multiply.name = "UnsafeViewBackward0"  # what torch reshapes the product with
+    return multiply(input, other)
 
 
 def rmatmul(input: Any, other: Any) -> Any:

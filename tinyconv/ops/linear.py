@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
-from ..backend import XP, Array, empty
+from ..backend import Array, product
 from ..errors import DTypeError, ShapeError
 from ..shapes import Shape
 from ._common import dtype_of, ndim_of, shape_of
@@ -28,7 +28,7 @@ class Linear(Function):
         rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
         # BLAS is up to twice as fast with the longer matrix first
         turned = len(w) > len(rows)
-        y = self.xp.ascontiguousarray((w @ rows.T).T) if turned else rows @ w.T
+        y = self.xp.ascontiguousarray(product(w, rows.T).T) if turned else product(rows, w.T)
         if b is not None:
             y += b
         return y.reshape(*x.shape[:-1], w.shape[0])
@@ -48,11 +48,7 @@ class Linear(Function):
 
 
 def _product(a: Any, b: Any) -> Any:
-    """The matrix ``a b``, on memory that may have been used before."""
-    if isinstance(a, Variable) or isinstance(b, Variable):
-        return a @ b
-    xp = XP[type(a)]
-    return xp.matmul(a, b, out=empty(xp, (len(a), b.shape[1]), a.dtype))
+    return a @ b if isinstance(a, Variable) or isinstance(b, Variable) else product(a, b)
 
 
 def _origin(x: Any) -> Shape | None:

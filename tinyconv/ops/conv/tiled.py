@@ -34,7 +34,8 @@ def is_tiled(map: Any, x: Array, c: int, f: int) -> bool:
 
 def _whole(x: Array, f: int) -> int:
     """``f`` rounded up to whole vectors."""
-    return -(-f // lanes(x)) * lanes(x)
+    n = lanes(x)
+    return -(-f // n) * n
 
 
 def _padded(b: Array | None, x: Array, f: int, fp: int) -> Array:
