@@ -464,7 +464,7 @@ def test_the_engine_adds_to_leaves_only():
 
 
 def test_grad_computes_nothing_that_is_not_asked_for(monkeypatch):
-    from tinyconv.ops import conv
+    from tinyconv.ops.conv import maps as conv
 
     made = []
     for name in ("ConvInput", "ConvWeight"):
