@@ -49,16 +49,22 @@ class Kernel:
         self._run: Callable[..., None] | None = None
 
     def cpu(
-        self, loop: Any = None, *, over: Callable[..., int] | None = None, **options: Any
+        self,
+        loop: Any = None,
+        *,
+        over: Callable[..., int] | None = None,
+        work: int = 1,
+        **options: Any,
     ) -> Any:
         """Decorator: the CPU body, compiled by numba at its first call and cached on disk.
 
         ``over`` tells from the arguments how far ``range(start, stop)`` goes in all: unless given, over
-        the rows of the first.
+        the rows of the first. ``work`` is about how many times longer the loop takes than to read and
+        write its first argument.
         """
         if loop is None:
-            return lambda f: self.cpu(f, over=over, **options)
-        self.loop, self.over, self._options = loop, over, options
+            return lambda f: self.cpu(f, over=over, work=work, **options)
+        self.loop, self.over, self.work, self._options = loop, over, work, options
         return loop
 
     def __call__(self, *args: Any) -> None:
@@ -72,7 +78,7 @@ class Kernel:
             self.definition(xp, *args)
             return
         n = len(first) if self.over is None else self.over(*args)
-        share(n, lambda start, stop: run(start, stop, *args), first.size)
+        share(n, lambda start, stop: run(start, stop, *args), first.size * self.work)
 
     def _choose(self) -> Callable[..., None] | None:
         if self._run is None and jit_enabled():

@@ -23,7 +23,7 @@ import numpy
 from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
-GRAIN = 1 << 15  # elements: what one thread does in the time that waking another takes
+GRAIN = 1 << 17  # numbers to read and to write: much less is not worth waking another thread
 SERIAL = 1 << 18  # multiplications, up to which OpenBLAS uses one thread
 
 
@@ -177,7 +177,7 @@ def set_num_threads(n: int) -> None:
 def share(n: int, work: Callable[[int, int], T], size: int | None = None) -> list[T]:
     """Call ``work(start, stop)`` on parts of ``range(n)``, one a thread; the results are in the order of the parts.
 
-    ``size`` is how many elements there are to do in all: few of them are not worth a second thread.
+    ``size`` is how many numbers there are to read and write in all: few of them are not worth a second thread.
     """
     team = _team
     parts = min(n, team.count)

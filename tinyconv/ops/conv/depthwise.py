@@ -76,7 +76,7 @@ def depthwise(xp, x, w, bias, y, sh, sw, ph, pw, dh, dw, zh, zw):
     y[...] = xp.einsum("tncij,ct->ncij", planes, w.reshape(c, -1)) + bias[:, None, None]
 
 
-@depthwise.cpu(over=lambda x, *_: x.shape[0] * x.shape[1])
+@depthwise.cpu(over=lambda x, *_: x.shape[0] * x.shape[1], work=4)
 def _depthwise_loop(start, stop, x, w, bias, y, sh, sw, ph, pw, dh, dw, zh, zw):
     _, c, h, width = x.shape
     _, kh, kw = w.shape
@@ -122,7 +122,7 @@ def depthwise_weight(xp, x, gy, gw, sh, sw, ph, pw, dh, dw):
     gw[...] = xp.einsum("tncij,ncij->ct", planes, gy).reshape(c, kh, kw)
 
 
-@depthwise_weight.cpu(over=lambda x, gy, gw, *_: len(gw))
+@depthwise_weight.cpu(over=lambda x, gy, gw, *_: len(gw), work=4)
 def _depthwise_weight_loop(start, stop, x, gy, gw, sh, sw, ph, pw, dh, dw):
     images, c, h, width = x.shape
     _, kh, kw = gw.shape

@@ -10,7 +10,7 @@ from itertools import product as pairs
 from typing import Any
 
 from ...backend import Array, Kernel, helper, lanes, larger, load, positive, scratch, store, table
-from .tiles import finish_whole, inside, places, product, steps, turn, turn_back
+from .tiles import WORK, finish_whole, inside, places, product, steps, turn, turn_back
 
 
 @helper
@@ -84,7 +84,7 @@ def direct(xp, x, w, bias, relu, pool, y, oh, ow, sh, sw, ph, pw, dh, dw, zh, zw
     finish_whole(xp, tall, relu, pool, y)
 
 
-@direct.cpu
+@direct.cpu(work=WORK)
 def _direct_loop(start, stop, x, w, bias, relu, pool, y, oh, ow, sh, sw, ph, pw, dh, dw, zh, zw):
     _, c, h, width = x.shape
     kh, kw, _, fp = w.shape
@@ -155,7 +155,7 @@ def direct_weight(xp, x, gy, gw, sh, sw, ph, pw, dh, dw):
         gw[0, a, b, :, :f] = xp.einsum("ncij,nfij->cf", window, gy)
 
 
-@direct_weight.cpu(over=lambda x, gy, gw, *_: len(gw))
+@direct_weight.cpu(over=lambda x, gy, gw, *_: len(gw), work=WORK)
 def _direct_weight_loop(start, stop, x, gy, gw, sh, sw, ph, pw, dh, dw):
     n, c, h, width = x.shape
     parts, kh, kw, _, fp = gw.shape

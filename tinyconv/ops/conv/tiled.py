@@ -12,6 +12,7 @@ from ...backend import GRAIN, XP, Array, empty, get_num_threads, jit_enabled, la
 from ...shapes import Ints
 from .depthwise import depthwise, depthwise_weight
 from .direct import direct, direct_weight
+from .tiles import WORK
 from .winograd import winograd, winograd_filters, winograd_filters_back, winograd_weight
 
 
@@ -125,7 +126,7 @@ def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) 
             depthwise_weight.definition(XP[type(x)], x, gy, gw[:, 0], *s, *p, *d)
         return
     fp, xp = _whole(x, f), XP[type(x)]
-    parts = min(len(x), get_num_threads(), 1 + x.size // GRAIN)
+    parts = min(len(x), get_num_threads(), 1 + x.size * WORK // GRAIN)
     if m := _winograd_side(x, c, f, k, s, p, d, gy.shape[2:]):
         gu = empty(xp, (parts, (m + 2) ** 2, c, fp), x.dtype)
         winograd_weight(x, gy, gu, m, p[0])

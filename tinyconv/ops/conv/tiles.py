@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from ...backend import helper, lanes, product_tile, registers, transpose_tile
 
+WORK = 32  # passes over the input that a convolution takes as long as, at least
+
 
 @helper
 def product(m, v, a, a0, ai, ak, al, b, b0, bk, bl, k, q, y, y0, yi, add):

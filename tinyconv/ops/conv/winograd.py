@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...backend import Array, Kernel, helper, lanes, scratch, table
-from .tiles import finish_whole, inside, places, product, steps, turn, turn_back
+from .tiles import WORK, finish_whole, inside, places, product, steps, turn, turn_back
 from .transforms import (
     A,
     B,
@@ -46,7 +46,7 @@ def winograd_filters(xp, w, u, m, flip):
     u[:, :, :f] = (g @ w @ g.T).reshape(f, c, len(u)).transpose(2, 1, 0)
 
 
-@winograd_filters.cpu(over=lambda w, u, m, flip: u.shape[1])
+@winograd_filters.cpu(over=lambda w, u, m, flip: u.shape[1], work=4)
 def _winograd_filters_loop(start, stop, w, u, m, flip):
     f, c = w.shape[:2]
     _, total, fp = u.shape
@@ -78,7 +78,7 @@ def winograd_filters_back(xp, gu, gw, m):
     gw[...] = g.T @ tiles @ g
 
 
-@winograd_filters_back.cpu(over=lambda gu, gw, m: gu.shape[2])
+@winograd_filters_back.cpu(over=lambda gu, gw, m: gu.shape[2], work=4)
 def _winograd_filters_back_loop(start, stop, gu, gw, m):
     parts, _, c, fp = gu.shape
     f = gw.shape[0]
@@ -120,7 +120,7 @@ def winograd(xp, x, u, bias, relu, pool, y, oh, ow, m, p, z):
     finish_whole(xp, tiles[:, :, :oh, :ow] + bias[:f, None, None], relu, pool, y)
 
 
-@winograd.cpu
+@winograd.cpu(work=WORK)
 def _winograd_loop(start, stop, x, u, bias, relu, pool, y, oh, ow, m, p, z):
     _, c, h, w = x.shape
     f, y_rows, y_cols = y.shape[1:]
@@ -202,7 +202,7 @@ def winograd_weight(xp, x, gy, gu, m, p):
     gu[0, :, :, :f] = v.reshape(tt, c, -1) @ g.reshape(tt, -1, f)
 
 
-@winograd_weight.cpu(over=lambda x, gy, gu, m, p: len(gu))
+@winograd_weight.cpu(over=lambda x, gy, gu, m, p: len(gu), work=WORK)
 def _winograd_weight_loop(start, stop, x, gy, gu, m, p):
     n, c, h, w = x.shape
     f, oh, ow = gy.shape[1:]
