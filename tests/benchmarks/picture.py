@@ -89,8 +89,12 @@ def draw(found: list[dict[str, Any]], out: Path) -> None:
     figure, axes = plt.subplots(len(found), 1, figsize=(12, 4 * len(found)), squeeze=False)
     for one, result in zip(axes[:, 0], found, strict=True):
         panel(one, result)
-    largest = max(axes[:, 0], key=lambda one: len(one.get_legend_handles_labels()[0]))
-    handles, labels = largest.get_legend_handles_labels()
+    shown = {
+        label: handle
+        for one in axes[:, 0]
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True)
+    }
+    handles, labels = list(shown.values()), list(shown)
     figure.legend(handles, labels, loc="upper center", ncols=max(1, len(handles)), frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
     figure.savefig(out, dpi=150)
