@@ -110,7 +110,10 @@ def store_part(y: Array, at: int, first: int, last: int, v: Any) -> None:
 
 @instruction
 def pick(x: Array, at: int, step: int, first: int, last: int, other: Any) -> Any:
-    """``x[at + k step]`` in the lanes ``first <= k < last``, ``other`` in the rest."""
+    """``x[at + k step]`` in the lanes ``first <= k < last``, ``other`` in the rest.
+
+    With a step of three or more, ``0 <= first`` and ``last <= lanes``: nothing is cut off.
+    """
     v = np.full(lanes(x), other, x.dtype)
     for k in range(max(first, 0), min(last, len(v))):
         v[k] = x[at + k * step]
@@ -119,7 +122,7 @@ def pick(x: Array, at: int, step: int, first: int, last: int, other: Any) -> Any
 
 @instruction
 def store_steps(y: Array, at: int, step: int, first: int, last: int, v: Any) -> None:
-    """``y[at + k step] = v[k]`` for the lanes ``first <= k < last``."""
+    """``y[at + k step] = v[k]`` for the lanes ``first <= k < last``, of which none lies outside the vector."""
     for k in range(max(first, 0), min(last, len(v))):
         y[at + k * step] = v[k]
 
