@@ -92,7 +92,7 @@ class Function:
             out = self.forward(*arrays)
         finally:
             restore(token)
-        if type(out) is not kind:  # NumPy turns 0-d results into scalars
+        if type(out) is not kind and type(out) not in XP:  # NumPy turns 0-d results into scalars
             scalar, out = out, xp.asarray(out)
             if self._saved:
                 self._saved = tuple(out if kept is scalar else kept for kept in self._saved)

@@ -2,8 +2,8 @@
 
 from ._numpy import hush, restore
 from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
-from .kernel import Kernel, helper, instruction, jit_enabled
-from .memory import empty, is_whole, product
+from .kernel import Kernel, blocks, helper, instruction, jit_enabled
+from .memory import empty, empty_like, flat, is_whole, product
 from .parallel import GRAIN, get_num_threads, set_num_threads, share, share_products
 from .vector import (
     copy,
@@ -40,9 +40,11 @@ __all__ = [
     "Backend",
     "Kernel",
     "backend_of",
+    "blocks",
     "copy",
     "cuda_unavailable",
     "exponential",
+    "flat",
     "fma",
     "get_backend",
     "get_num_threads",

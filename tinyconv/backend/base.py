@@ -28,6 +28,8 @@ class Backend:
     to_numpy: Callable[[Array], Any]
     index: Callable[[Array], int | None]  # which of several devices
     synchronize: Callable[[], None]
+    launch: Callable[..., None] | None = None  # starts the CUDA body of a kernel
+    launch_types: frozenset[str] = frozenset()  # the number types that such bodies take
 
 
 XP: dict[type, Any] = {}  # array type -> its module; read on the hot path
@@ -63,7 +65,7 @@ def get_backend(name: str) -> Backend:
     if name not in _by_name:
         if why := cuda_unavailable():
             raise DeviceError("Found no usable CUDA device for tinyconv.", why)
-        import_module("._cupy", __package__)
+        import_module(".cuda", __package__)
     return _by_name[name]
 
 

@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from .base import XP
+import numpy
+
+from .base import XP, backend_of
 from .parallel import share
 
 
@@ -32,13 +35,19 @@ def instruction(f: Any) -> Any:
     return f
 
 
+def blocks(threads: int) -> int:
+    """How many blocks give each of so many elements a thread."""
+    return -(-threads // 256)
+
+
 class Kernel:
     """A named loop that fills arrays.
 
     ``@Kernel`` takes the definition ``f(xp, *args)``, whole-array operations that run on every device;
     ``.cpu`` adds a numba loop ``f(start, stop, *args)``, which does a part of the work, so that several
-    threads can share it. The arguments are arrays to read, numbers, arrays to fill: the caller
-    allocates, and a kernel decides neither a shape nor a dtype.
+    threads can share it; ``.cuda`` a function of the same name in the `.cu` file beside the module. The
+    arguments are arrays to read, numbers, arrays to fill: the caller allocates, and a kernel decides
+    neither a shape nor a dtype.
     """
 
     def __init__(self, definition: Callable[..., None]) -> None:
@@ -46,6 +55,8 @@ class Kernel:
         self.name = definition.__name__
         self.__doc__ = definition.__doc__
         self.loop: Any = None
+        self.plan: Callable[..., tuple[Any, tuple[Any, ...]]] | None = None
+        self.source = ""  # the path of the `.cu` file
         self._run: Callable[..., None] | None = None
 
     def cpu(
@@ -67,10 +78,22 @@ class Kernel:
         self.loop, self.over, self.work, self._options = loop, over, work, options
         return loop
 
+    def cuda(self, plan: Callable[..., tuple[Any, tuple[Any, ...]]]) -> Any:
+        """Decorator: how the CUDA body is started. ``plan(*args)`` tells on how many blocks, and with which arguments.
+
+        A block has 256 threads. The number type of the first argument is the ``T`` of the body.
+        """
+        self.plan = plan
+        self.source = str(Path(plan.__code__.co_filename).with_suffix(".cu"))
+        return plan
+
     def __call__(self, *args: Any) -> None:
         first = args[0]
         xp = XP[type(first)]
-        if xp.__name__ != "numpy" or self.loop is None or first.dtype.char not in "fd":
+        if xp is not numpy:
+            self._on_device(xp, first, args)
+            return
+        if self.loop is None or first.dtype.char not in "fd":
             self.definition(xp, *args)
             return
         run = self._run or self._choose()
@@ -79,6 +102,14 @@ class Kernel:
             return
         n = len(first) if self.over is None else self.over(*args)
         share(n, lambda start, stop: run(start, stop, *args), first.size * self.work)
+
+    def _on_device(self, xp: Any, first: Any, args: tuple[Any, ...]) -> None:
+        backend = backend_of(first)
+        if self.plan is None or first.dtype.name not in backend.launch_types:
+            self.definition(xp, *args)
+            return
+        blocks, given = self.plan(*args)
+        backend.launch(self.source, self.name, first.dtype, blocks, given)  # type: ignore[misc]  # it has types, so it has this
 
     def _choose(self) -> Callable[..., None] | None:
         if self._run is None and jit_enabled():

@@ -79,6 +79,25 @@ def empty(xp: Any, shape: Any, dtype: Any) -> Array:
     return numpy.ndarray(shape, dtype, block.view(_Lease), -block.ctypes.data % _LINE)
 
 
+def empty_like(xp: Any, x: Array, dtype: Any = None) -> Array:
+    """An array of the shape of ``x``, in its order in memory if it has no gaps."""
+    if x.flags.c_contiguous:
+        return empty(xp, x.shape, dtype or x.dtype)
+    return xp.empty_like(x, dtype)
+
+
+def flat(*arrays: Array) -> tuple[Array, ...] | None:
+    """Views of one dimension in the order of memory; None if arrays have gaps or not the same order."""
+    if all(a.flags.c_contiguous for a in arrays):
+        return tuple([a.reshape(-1) for a in arrays])
+    strides = arrays[0].strides
+    order = sorted(range(len(strides)), key=strides.__getitem__, reverse=True)
+    turned = [a.transpose(order) for a in arrays]
+    if all(a.flags.c_contiguous for a in turned):
+        return tuple([a.reshape(-1) for a in turned])
+    return None
+
+
 def is_whole(array: Array) -> bool:
     """Tell whether an array is all of its memory, and no view of another."""
     return array.base is None or type(array.base) is _Lease

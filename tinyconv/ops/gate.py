@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel, empty, lanes, larger, load_part, spread, store_part
+from ..backend import (
+    Array,
+    Kernel,
+    blocks,
+    empty_like,
+    flat,
+    lanes,
+    larger,
+    load_part,
+    spread,
+    store_part,
+)
 
 
 @Kernel
@@ -23,6 +34,11 @@ def _rectify_loop(start, stop, x, y):
         store_part(y, i, 0, stop - i, larger(zero, v, zero, v))
 
 
+@rectify.cuda
+def _rectify_cuda(x, y):
+    return blocks(x.size), (x, y, x.size)
+
+
 @Kernel
 def pass_positive(xp, g, y, gx):
     """gx = g where y > 0 or y is NaN, else 0 (not g * 0, which would be NaN for an infinite g)."""
@@ -37,16 +53,21 @@ def _pass_loop(start, stop, g, y, gx):
         store_part(gx, i, 0, stop - i, v)
 
 
+@pass_positive.cuda
+def _pass_cuda(g, y, gx):
+    return blocks(g.size), (g, y, gx, g.size)
+
+
 def rectified(xp: Any, x: Array) -> Array:
     """The larger of x and 0."""
     if x.dtype.kind != "f":
         return xp.maximum(x, x.dtype.type(0))
-    if not x.flags.c_contiguous:
-        y = xp.empty_like(x)  # in the order of x
+    y = empty_like(xp, x)
+    rows = flat(x, y)
+    if rows is None:
         rectify.definition(xp, x, y)
-        return y
-    y = empty(xp, x.shape, x.dtype)
-    rectify(x.reshape(-1), y.reshape(-1))
+    else:
+        rectify(*rows)
     return y
 
 
@@ -56,11 +77,12 @@ class Gate(Function):
 
     def forward(self, g: Array, y: Array) -> Array:
         self.save(None, y)
-        gx = empty(self.xp, y.shape, g.dtype)
-        if g.flags.c_contiguous and y.flags.c_contiguous and g.dtype == y.dtype:
-            pass_positive(g.reshape(-1), y.reshape(-1), gx.reshape(-1))
-        else:
+        gx = empty_like(self.xp, y, g.dtype)
+        rows = flat(g, y, gx) if g.dtype == y.dtype else None
+        if rows is None:
             pass_positive.definition(self.xp, g, y, gx)
+        else:
+            pass_positive(*rows)
         return gx
 
     def backward(self, gg: Any) -> Any:

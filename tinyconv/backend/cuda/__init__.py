@@ -2,7 +2,8 @@
 
 import cupy
 
-from .base import Backend, register
+from ..base import Backend, register
+from .module import TYPES, launch
 
 BACKEND = register(
     Backend(
@@ -13,5 +14,7 @@ BACKEND = register(
         cupy.asnumpy,
         lambda a: int(a.device.id),
         lambda: cupy.cuda.get_current_stream().synchronize(),
+        launch,
+        frozenset(TYPES),
     )
 )
