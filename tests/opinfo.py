@@ -38,25 +38,33 @@ from opinfo_calls import (
     Call,
     Op,
     Pair,
+    array_of,
     database,
     flat,
+    refused,
     samples,
     supports,
     to_ours,
 )
 
 import tinyconv as tc
+from tinyconv.dtypes import FLOATS
 
 WORDS = 40  # letters of a message that must agree
 
 Tolerance = tuple[float, float] | None  # relative, absolute; None for that of the dtype
 ARBITRARY = (np.inf, np.inf)
-TOLERANCE = {"float16": (2e-3, 1e-3), "float32": (3e-6, 2e-6), "float64": (1e-11, 1e-11)}
+TOLERANCE = {
+    "bfloat16": (1.6e-2, 1e-2),
+    "float16": (2e-3, 1e-3),
+    "float32": (3e-6, 2e-6),
+    "float64": (1e-11, 1e-11),
+}
 
 __all__ = [
     "ARBITRARY", "DTYPES", "FULL", "SAMPLES", "UNSUPPORTED", "Call", "Op", "Outcome", "Pair", "assert_same",
-    "assert_same_error", "assert_same_gradients", "check_errors", "check_refusal", "check_samples", "database",
-    "flat", "samples", "supports", "to_ours", "variants",
+    "assert_same_error", "assert_same_gradients", "assert_same_refusal", "check_call", "check_errors", "check_refusal", "check_samples", "database",
+    "flat", "on_a_copy", "refused", "samples", "supports", "to_ours", "variants",
 ]  # fmt: skip
 
 # ── comparison ────────────────────────────────────────────────────────────────────────────────
@@ -75,7 +83,7 @@ def assert_same(ours: Any, theirs: Any, tolerance: Tolerance = None, where: str 
         assert ours.requires_grad == theirs.requires_grad, (
             f"{where}: requires_grad is {ours.requires_grad}"
         )
-        _assert_close(ours.detach().numpy(), theirs.detach().numpy(force=True), tolerance, where)
+        _assert_close(ours.detach().array, array_of(theirs), tolerance, where)
     elif isinstance(theirs, (list, tuple)):
         assert isinstance(ours, (list, tuple)), f"{where}: {type(ours).__name__} instead of a tuple"
         assert isinstance(ours, tuple) == isinstance(theirs, tuple), (
@@ -101,10 +109,12 @@ def assert_same(ours: Any, theirs: Any, tolerance: Tolerance = None, where: str 
 def _assert_close(a: np.ndarray, b: np.ndarray, tolerance: Tolerance, where: str) -> None:
     if tolerance == ARBITRARY:
         return
-    if b.dtype.kind != "f":
+    if b.dtype not in FLOATS:
         assert np.array_equal(a, b), f"{where}:\n{a}\ninstead of\n{b}"
         return
     rtol, atol = tolerance or TOLERANCE[b.dtype.name]
+    if b.dtype == "bfloat16":
+        a, b = a.astype("float32"), b.astype("float32")
     with np.errstate(all="ignore"):  # inf - inf
         close = np.isclose(a, b, rtol, atol, equal_nan=True)
         if not close.all():
@@ -121,6 +131,22 @@ def assert_same_error(ours: BaseException, theirs: BaseException) -> None:
     )
     a, b = (_opening(e) for e in (ours, theirs))
     assert a == b, f"{a!r} instead of {b!r}"
+
+
+def assert_same_refusal(ours: Outcome, theirs: Outcome) -> None:
+    """The same error or, if torch only warns, the same warnings."""
+    assert theirs.error or theirs.warned, "torch refuses nothing"
+    if theirs.error is None:
+        assert ours.error is None, f"{ours.error!r} instead of a warning"
+        assert set(ours.warned) == set(theirs.warned)
+        return
+    assert ours.error is not None, (
+        f"no error instead of {type(theirs.error).__name__}: {theirs.error}"
+    )
+    try:
+        assert_same_error(ours.error, theirs.error)
+    except AssertionError as difference:
+        raise difference from ours.error
 
 
 def _opening(error: Any) -> str:
@@ -148,6 +174,12 @@ class Outcome:
         out.warned = tuple(_opening(w.message) for w in caught)
         return out
 
+    def get(self) -> Any:
+        """What was returned; what was raised is raised again."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
 
 def _cotangents(outputs: list[torch.Tensor], seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
@@ -173,7 +205,10 @@ def assert_same_gradients(
     if not z:
         return
     weights = _cotangents(z, 0)
-    gy, gz = [tc.tensor(w) for w in weights], [torch.tensor(w) for w in weights]
+    gy = [tc.tensor(w) for w in weights]
+    gz = [
+        torch.tensor(g.tolist(), dtype=y.dtype).reshape(y.shape) for g, y in zip(gy, z, strict=True)
+    ]
     if second:
         gy, gz = [g.requires_grad_() for g in gy], [g.requires_grad_() for g in gz]
     try:
@@ -217,7 +252,8 @@ def _assert_same_grads(ours: Any, theirs: Any, sources: Any, tolerance: Any, wha
         if a is not None:
             assert a.dtype is DTYPES[x.dtype], f"{what} {i}: {a.dtype} instead of {x.dtype}"
         zero = np.zeros(shape, str(x.dtype)[6:])  # None stands for zeros
-        p, q = (zero if g is None else g.detach().numpy(force=True) for g in (a, b))
+        p = zero if a is None else a.detach().array
+        q = zero if b is None else array_of(b)
         _assert_close(p, q, tolerance, f"{what} {i}")
 
 
@@ -245,7 +281,7 @@ def check_samples(
         for i, call in enumerate(samples(op, dtype, contiguous=contiguous)):
             for form, theirs, ours in _forms(op, call) if contiguous else [_function(op)]:
                 try:
-                    _check(call, theirs, ours, gradients, second, tolerance)
+                    check_call(call, theirs, ours, gradients, second, tolerance)
                 except Exception as error:
                     gaps = "" if contiguous else ", with gaps in memory"
                     error.add_note(f"{op}, {dtype}, sample {i}, as a {form}{gaps}: {call}")
@@ -269,10 +305,10 @@ def _forms(op: Op, call: Call) -> Iterator[Form]:
         yield "method", entry.method_variant, getattr(tc.Tensor, name)
     if entry.inplace_variant is not None and hasattr(tc.Tensor, f"{name}_"):
         ours = getattr(tc.Tensor, f"{name}_")
-        yield "in-place method", _on_a_copy(entry.inplace_variant), _on_a_copy(ours)
+        yield "in-place method", on_a_copy(entry.inplace_variant), on_a_copy(ours)
 
 
-def _on_a_copy(function: Callable[..., Any]) -> Callable[..., Any]:
+def on_a_copy(function: Callable[..., Any]) -> Callable[..., Any]:
     """Apply an in-place method to a copy, as leaves cannot be written to; it must return it."""
 
     def run(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -284,7 +320,7 @@ def _on_a_copy(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _check(
+def check_call(
     call: Call,
     torch_function: Callable[..., Any],
     tiny_function: Callable[..., Any],
@@ -297,21 +333,16 @@ def _check(
     theirs = Outcome.of(torch_function, pair.torch_args)
     ours = Outcome.of(tiny_function, pair.tiny_args)
     if theirs.error is not None:
-        assert ours.error is not None, (
-            f"no error instead of {type(theirs.error).__name__}: {theirs.error}"
-        )
-        try:
-            assert_same_error(ours.error, theirs.error)
-        except AssertionError as difference:
-            raise difference from ours.error
+        assert_same_refusal(ours, theirs)
         return
     if ours.error is not None:
         raise ours.error
     unheard = set(ours.warned) - set(theirs.warned)  # torch also warns of plans that are not ours
     assert not unheard, f"warnings that torch does not give: {unheard}"
-    assert_same(ours.value, theirs.value, tolerance)
+    a, b = call.seen(ours.value), call.seen(theirs.value)
+    assert_same(a, b, tolerance)
     if gradients and pair.theirs:
-        assert_same_gradients(ours.value, theirs.value, pair, second=second, tolerance=tolerance)
+        assert_same_gradients(a, b, pair, second=second, tolerance=tolerance)
 
 
 def check_refusal(op: Op | str, dtype: str) -> None:
@@ -327,18 +358,13 @@ def check_refusal(op: Op | str, dtype: str) -> None:
 def check_errors(op: Op | str) -> None:
     """Run the arguments that torch refuses: tinyconv must refuse them alike."""
     op = Op(op) if isinstance(op, str) else op
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as in samples()
-        refused = [wrong.sample_input for wrong in op.entry.error_inputs("cpu")]
-    for wrong in refused:
-        call = Call(op.entry, (wrong.input, *wrong.args), dict(wrong.kwargs))
-        if call.why_not() is None:
-            _noted(op, call, "refused by torch")
+    for call in refused(op):
+        _noted(op, call, "refused by torch")
 
 
 def _noted(op: Op, call: Call, what: str) -> None:
     try:
-        _check(call, op.entry.op, op.ours)
+        check_call(call, op.entry.op, op.ours)
     except Exception as error:
         error.add_note(f"{op}, {what}: {call}")
         raise

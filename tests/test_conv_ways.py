@@ -107,7 +107,7 @@ WAYS = [
     ((C, C, C), {"c": 8, "f": 8, "padding": (3, 1)}),
     ((C, C, C), {"c": 8, "f": 8, "k": (1, 1), "padding": (0, 1)}),
     ((C, C, C), {"c": 5, "f": 5, "groups": 5, "padding": (2, 3)}),
-    ((C, C, C), {"c": 8, "f": 8, "dtype": "float16"}),
+    ((W, W, W), {"c": 8, "f": 8, "dtype": "float16"}),  # computed in float32
 ]
 
 

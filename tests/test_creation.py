@@ -344,3 +344,13 @@ def test_generators_are_independent():
 def test_no_backwards_way_to_a_dtype():
     with pytest.raises(TypeError, match="can't convert None"):
         tc.zeros(2).to(dtype=tc.dtypes.to_dtype(None))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "uint8"])
+@pytest.mark.parametrize(
+    "data", [2 / 3, [2 / 3, 1e-9], [[0.1, 3]], [1.9999999999999998, 200.5], [0.1 + 1e-17]]
+)
+def test_numbers_are_rounded_once(data, dtype):
+    ours = tc.tensor(data, dtype=getattr(tc, dtype))
+    theirs = torch.tensor(data, dtype=getattr(torch, dtype))
+    assert ours.tolist() == theirs.tolist()

@@ -121,11 +121,11 @@ def test_noncontiguous():
 def test_one_node():
     x = tc.zeros(4, 5, requires_grad=True)
     loss = tc.nn.functional.cross_entropy(x, tc.tensor([0, 1, 2, 3]))
-    assert loss.grad_fn.name == "NllLossBackward0"
-    assert loss.grad_fn.next_functions[0][0].name == "AccumulateGrad"
+    assert loss.grad_fn.name() == "NllLossBackward0"
+    assert loss.grad_fn.next_functions[0][0].name() == "tinyconv::autograd::AccumulateGrad"
     image = tc.zeros(2, 5, 3, 3, requires_grad=True)
     loss = tc.nn.functional.cross_entropy(image, tc.zeros(2, 3, 3, dtype=tc.int64))
-    assert loss.grad_fn.name == "NllLoss2DBackward0"
+    assert loss.grad_fn.name() == "NllLoss2DBackward0"
 
 
 def loss(lib, x, t, **settings):
@@ -208,7 +208,7 @@ def test_loops_equal_their_definitions(c, dtype):
     rows = np.zeros(6, dtype)
     for weight in (rows[:0], rng.random(c).astype(dtype)):
         at, w, top, _ = same(
-            class_losses, x, target, weight, -100, target, rows, rows, rows, np.zeros(1, "int64"),
+            class_losses, x, target, weight, -100, target, rows, rows, rows,
             fills=(4, 5, 6, 7), **close,
         )  # fmt: skip
         same(class_gradients, x, at, w, top, x, fills=[4], **close)

@@ -20,11 +20,26 @@ import tinyconv as tc
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "common.py")
-CUT = {path.stem: ["--epochs", "1", "--steps", "2"] for path in SCRIPTS} | {"conv_by_hand": []}
+CUT = {path.stem: ["--epochs", "1", "--steps", "2"] for path in SCRIPTS} | {
+    "conv_by_hand": [],
+    "cifar10_gpu": [
+        "--epochs",
+        "1",
+        "--steps",
+        "2",
+        "--width",
+        "4",
+        "--batch-size",
+        "32",
+        "--device",
+        "cpu",
+    ],
+}
 VARIANTS = {
     "mnist_week3": [["--dataset", "cifar10", "--model", "feedforward"]],
     "compare_with_torch": [["--dtype", "float32"]],
     "fashion_mnist": [["--optimizer", "adam"]],
+    "cifar10_gpu": [["--dtype", "bfloat16", "--ema", "0.9"]],
 }
 CASES = [
     pytest.param(path, more, id=" ".join([path.stem, *more]))
@@ -86,19 +101,24 @@ def test_help(script: Path, tmp_path: Path) -> None:
     assert "--data-root" in printed
 
 
-CIFAR = ROOT / "examples" / "cifar10_cnn.py"
+LONG = pytest.mark.parametrize(
+    "script",
+    [ROOT / "examples" / f"{name}.py" for name in ("cifar10_cnn", "cifar10_gpu")],
+    ids=lambda p: p.stem,
+)
 
 
-def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
+@LONG
+def test_a_checkpoint_goes_on(script: Path, tmp_path: Path) -> None:
     """One epoch, then a second from the checkpoint, is two epochs at a stretch."""
     small = ["--steps", "2", "--width", "4", "--batch-size", "16"]
-    printed = run(CIFAR, tmp_path, *small, "--epochs", "1")
+    printed = run(script, tmp_path, *small, "--epochs", "1")
     checkpoint = next(path for path in files(printed, tmp_path) if path.suffix == ".safetensors")
     saved = tc.load(checkpoint)
     assert {"model", "optimizer", "history"} <= set(saved)
     assert len(saved["history"]) == 1
 
-    printed = run(CIFAR, tmp_path, *small, "--epochs", "2", "--resume", str(checkpoint))
+    printed = run(script, tmp_path, *small, "--epochs", "2", "--resume", str(checkpoint))
     assert f"resumed after epoch 1 from {checkpoint}" in printed
     assert "epoch 2/2" in printed
     assert "epoch 1/2" not in printed
@@ -106,9 +126,10 @@ def test_a_checkpoint_goes_on(tmp_path: Path) -> None:
     assert len(saved["history"]) == 2
 
 
-def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
+@LONG
+def test_ctrl_c_leaves_a_checkpoint(script: Path, tmp_path: Path) -> None:
     settings = command(
-        CIFAR, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "5000", "--steps", "3"
+        script, tmp_path, "--width", "4", "--batch-size", "16", "--epochs", "5000", "--steps", "3"
     )
     heard = partial(
         signal.signal, signal.SIGINT, signal.SIG_DFL
@@ -139,7 +160,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
         "--resume",
         str(checkpoint),
     ]
-    assert f"epoch {epochs + 1}/{epochs + 1}" in run(CIFAR, tmp_path, *more)
+    assert f"epoch {epochs + 1}/{epochs + 1}" in run(script, tmp_path, *more)
 
 
 def test_loaded_weights_answer_alike(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def test_conversion(source, target):
             x = m.tensor(values, dtype=dtype(m, source))
             like = m.tensor(0, dtype=dtype(m, target))
             short = {"bool": "bool", "uint8": "byte", "int8": "char", "int16": "short", "int32": "int",
-                     "int64": "long", "float16": "half", "float32": "float", "float64": "double"}  # fmt: skip
+                     "int64": "long", "float16": "half", "bfloat16": "bfloat16", "float32": "float",
+                     "float64": "double"}  # fmt: skip
             y = {
                 "to": lambda x=x, like=like: x.to(like.dtype),
                 "type": lambda x=x, like=like: x.type(like.dtype),

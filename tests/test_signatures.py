@@ -24,7 +24,7 @@ FUNCTIONS = sorted({*OF_TORCH, *ALIASES.split(), *RANDOM.split()})
 MEANT_OTHERWISE = {
     "out": "results are assigned",
     "layout": "there is one layout",
-    "pin_memory": "there is no pinned memory",
+    "pin_memory": "write x.pin_memory()",
 }
 
 

@@ -1,119 +1,30 @@
-"""The command line: ``python -m tinyconv warmup``."""
+"""The command line: ``python -m tinyconv``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from tqdm import tqdm
-
-from . import nn, ops, optim
-from .backend import Kernel, jit_enabled
-from .creation import arange, ones_like, rand, randn
-from .dtypes import float32, float64
-from .tensor import Tensor
-
-KINDS = (float32, float64)
-SHAPE = (2, 32, 12, 12)
-
-
-def _conv(filters: int, kernel: int, **settings: Any) -> Callable[[Tensor], Tensor]:
-    """A convolution of images, and its gradients."""
-    return lambda x: nn.Conv2d(x.shape[1], filters, kernel, **settings).to(x.dtype)(x)
-
-
-def _step(name: str, **settings: Any) -> Callable[[Tensor], Tensor]:
-    """A step of an optimizer."""
-
-    def run(x: Tensor) -> Tensor:
-        p = nn.Parameter(x.detach())
-        p.grad = ones_like(x)
-        getattr(optim, name)([p], **settings).step()
-        return x
-
-    return run
-
-
-# Small things to compute, forward and backward, which among them run every loop.
-CASES: dict[str, Callable[[Tensor], Any]] = {
-    "convolution": _conv(32, 3, padding=1),
-    "strided convolution": _conv(32, 5, stride=2, padding=2),
-    "depthwise convolution": _conv(32, 3, groups=32, padding=1),
-    "grouped convolution": _conv(32, 3, groups=4),
-    "max pooling": nn.MaxPool2d(2),
-    "average pooling": nn.AvgPool2d(2),
-    "batch normalization": lambda x: nn.BatchNorm2d(x.shape[1]).to(x.dtype)(x),
-    "batch normalization in evaluation": lambda x: nn.BatchNorm2d(x.shape[1]).to(x.dtype).eval()(x),
-    "rectifier": nn.ReLU(),
-    "dropout": nn.Dropout(),
-    "softmax": nn.Softmax(-1),
-    "logarithm of softmax": nn.LogSoftmax(-1),
-    "cross entropy": lambda x: ops.cross_entropy(x.flatten(1), arange(len(x))),
-    "random numbers": lambda x: x * rand(1 << 14, dtype=x.dtype).mean(),
-    "error function": lambda x: ops.erf(x) + ops.erfc(x),
-    "slices": lambda x: ops.index_select(x, 1, arange(3)),
-    "gradient descent": _step("SGD"),
-    "momentum": _step("SGD", momentum=0.9),
-    "Adam": _step("Adam"),
-    "AMSGrad": _step("Adam", amsgrad=True),
-    "Adagrad": _step("Adagrad"),
-}
-
-
-def loops() -> Iterator[Kernel]:
-    """All kernels that have a loop to be compiled."""
-    seen = set()
-    for name, module in sorted(sys.modules.items()):
-        if name.split(".")[0] == __package__:
-            for value in vars(module).values():
-                if isinstance(value, Kernel) and value.loop is not None and value not in seen:
-                    seen.add(value)
-                    yield value
-
-
-def warmup() -> int:
-    """Compile every loop for float32 and float64, and keep the machine code on disk."""
-    if not jit_enabled():
-        print("There is nothing to compile: numba is not installed, or TINYCONV_JIT is 0.")
-        return 1
-    start = time.perf_counter()
-    door = import_module("tinyconv.backend._numba")
-    door._Notice.told = True  # it would recommend what is being done
-    with tqdm([(kind, name) for kind in KINDS for name in CASES], leave=False, disable=None) as bar:
-        for kind, name in bar:
-            bar.set_description(f"{name}, {kind}")
-            x = randn(SHAPE, dtype=kind, requires_grad=True)
-            y = CASES[name](x)
-            y.backward(ones_like(y))
-    kernels = list(loops())
-    folder = door.cache_folder(kernels[0].loop)
-    place = (
-        f"their machine code is in {Path(folder).parent}" if folder else "no folder to keep them"
-    )
-    seconds = time.perf_counter() - start
-    print(f"{len(kernels)} loops, for float32 and float64; {place}. It took {seconds:.0f} s.")
-    return 0
+from . import doctor, warmup
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; without one, say which there are."""
     parser = argparse.ArgumentParser(prog="python -m tinyconv", description="Tools of tinyconv.")
     commands = parser.add_subparsers(metavar="command")
-    for command in (warmup,):
-        about = str(command.__doc__)
-        commands.add_parser(command.__name__, help=about, description=about).set_defaults(
-            run=command
-        )
-    chosen = parser.parse_args(arguments)
-    if not hasattr(chosen, "run"):
+    for name, command in (("warmup", warmup.warmup), ("doctor", doctor.doctor)):
+        about = str(command.__doc__).splitlines()[0]
+        one = commands.add_parser(name, help=about, description=about)
+        one.set_defaults(run=command)
+        if name == "doctor":
+            one.add_argument("--json", action="store_true", help="for programs to read")
+    chosen = vars(parser.parse_args(arguments))
+    run = chosen.pop("run", None)
+    if run is None:
         parser.print_help()
         return 0
-    return int(chosen.run())
+    return int(run(**chosen))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from .errors import DeviceError
 
 __all__ = [
+    "FLOATS",
+    "HALVES",
+    "bfloat16",
     "bool_",
     "can_cast",
     "channels_last",
@@ -27,11 +31,13 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "layout",
     "memory_format",
     "preserve_format",
     "promote_types",
     "set_default_device",
     "set_default_dtype",
+    "strided",
     "uint8",
 ]
 
@@ -56,8 +62,8 @@ class dtype:
         self.low, self.high = low, high  # the range of finite values
         self.numpy = np.dtype(name)
         self.itemsize = self.numpy.itemsize
-        self.is_floating_point = self.numpy.kind == "f"
-        self.is_signed = self.numpy.kind in "fi"
+        self.is_floating_point = rank == 2
+        self.is_signed = low < 0
         self.rank = rank  # 0 bool, 1 integer, 2 floating point: torch's three categories
 
     def __repr__(self) -> str:
@@ -77,16 +83,20 @@ def _integer(name: str) -> dtype:
 
 
 def _float(name: str) -> dtype:
-    limits = np.finfo(name)
+    limits = ml_dtypes.finfo(name)
     return dtype(name, 2, float(limits.min), float(limits.max))
 
 
 bool_ = dtype("bool", 0, 0, 1)
 uint8, int8, int16, int32, int64 = map(_integer, ("uint8", "int8", "int16", "int32", "int64"))
-float16, float32, float64 = map(_float, ("float16", "float32", "float64"))
+float16, bfloat16 = _float("float16"), _float("bfloat16")
+float32, float64 = _float("float32"), _float("float64")
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 BY_NUMPY = {t.numpy: t for t in ALL}
+# Of NumPy's dtypes; whose ``kind`` does not tell: bfloat16 is a guest there, of kind "V".
+FLOATS = frozenset(t.numpy for t in ALL if t.is_floating_point)
+HALVES = frozenset((float16.numpy, bfloat16.numpy))
 _BY_NAME = {t.name: t for t in ALL} | {
     "half": float16,
     "float": float32,
@@ -129,7 +139,7 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Make ``d`` (float16, float32 or float64) the dtype of floats made from Python numbers.
+    """Make ``d``, a floating-point one, the dtype of floats made from Python numbers.
 
     >>> import tinyconv as tc
     >>> tc.set_default_dtype(tc.float64)
@@ -149,6 +159,8 @@ def _join(a: dtype, b: dtype) -> dtype:
         return a
     if a.rank != b.rank:
         return a if a.rank > b.rank else b  # int64 with float16 is float16: categories decide
+    if {a, b} == {float16, bfloat16}:
+        return float32  # the range of one, the digits of the other
     return BY_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
@@ -177,11 +189,11 @@ class finfo:
         d = type or _default
         if not d.is_floating_point:
             raise TypeError(f"finfo takes a floating-point dtype, got {d}: use iinfo")
-        info = np.finfo(d.numpy)
+        info = ml_dtypes.finfo(d.numpy)
         self.bits, self.dtype = info.bits, d.name
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.tiny)
-        self.resolution = float(info.resolution)
+        self.resolution = 10.0**-info.precision
 
     def __repr__(self) -> str:
         names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny", "dtype")
@@ -284,6 +296,22 @@ class memory_format:
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")
+
+
+class layout:
+    """How elements lie in memory: here always by ``strided``, the steps of each dimension."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"tinyconv.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+strided = layout("strided")
 
 _chosen = threading.local()
 CPU = device("cpu")

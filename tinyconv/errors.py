@@ -5,8 +5,10 @@
     │   ├── ShapeError      sizes that do not fit together
     │   ├── DTypeError      number types that do not fit together
     │   ├── DeviceError     devices that differ, or that are not there
+    │   │   └── OutOfMemoryError
     │   ├── GraphError      a graph that cannot be walked
-    │   └── InplaceError    a write that would falsify a gradient
+    │   ├── InplaceError    a write that would falsify a gradient
+    │   └── LinAlgError     a matrix that cannot be inverted or factored
     ├── ValueError
     │   └── ArgumentError   a setting outside its domain
     └── IndexError
@@ -27,6 +29,8 @@ __all__ = [
     "Explained",
     "GraphError",
     "InplaceError",
+    "LinAlgError",
+    "OutOfMemoryError",
     "RangeError",
     "ShapeError",
 ]
@@ -68,12 +72,20 @@ class DeviceError(Explained, RuntimeError):
     """Devices that differ, or that are not there."""
 
 
+class OutOfMemoryError(DeviceError):
+    """Memory that a device does not have."""
+
+
 class GraphError(Explained, RuntimeError):
     """A graph that cannot be walked."""
 
 
 class InplaceError(Explained, RuntimeError):
     """A write that would falsify a gradient."""
+
+
+class LinAlgError(Explained, RuntimeError):
+    """A matrix that cannot be inverted or factored."""
 
 
 class ArgumentError(Explained, ValueError):

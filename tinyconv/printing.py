@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .dtypes import FLOATS
+
 # --- settings -------------------------------------------------------------------------------------
 
 
@@ -217,7 +219,7 @@ class _Cell:
 def _cell_for(array: np.ndarray) -> _Cell:
     """Choose the format for all numbers of an array (not empty)."""
     values = array.ravel().tolist()
-    if array.dtype.kind != "f":
+    if array.dtype not in FLOATS:
         return _Cell(str, max(len(str(value)) for value in values))
 
     # Zeros, infinities and nan have no say: they take the format and width the others need.

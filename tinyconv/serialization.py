@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load as parse_tensors
+from safetensors import deserialize
 from safetensors.numpy import save as pack_tensors
 
 from . import ops
@@ -138,12 +138,22 @@ def _umask() -> int:
     return mask
 
 
+_NAMES = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "BOOL": "bool"}
+
+
+def _array(entry: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """One tensor of a parsed file, whose types are called F32 or BF16."""
+    letters = entry["dtype"].rstrip("0123456789")
+    kind = np.dtype(_NAMES[letters] + entry["dtype"][len(letters) :])
+    return np.frombuffer(entry["data"], kind).reshape(entry["shape"]).copy()  # not read-only
+
+
 def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
     """Read what :func:`save` wrote, or the tensors of any safetensors file as a dict.
 
     Args:
         f: a path, or an open binary file.
-        map_location: the device for all tensors; the CPU unless given.
+        map_location: the device for all tensors; the CPU unless given. Or, as a dict, a device for those of another.
         weights_only: nothing but data is ever loaded, whatever this says.
 
     Raises:
@@ -157,11 +167,18 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
             "In torch, write the weights with safetensors.torch.save_file(model.state_dict(), path), and load that."
         )
     try:
-        arrays = parse_tensors(content)
+        arrays = {name: _array(entry) for name, entry in deserialize(content)}
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except Exception as error:  # safetensors raises an exception class of its own, json another
         raise RuntimeError(f"{name} is not a safetensors file, or is damaged: {error}") from error
-    tensors = {k: Tensor.wrap(a.copy()) for k, a in arrays.items()}  # what was parsed is read-only
+    tensors = {k: Tensor.wrap(a) for k, a in arrays.items()}
+    if callable(map_location):
+        raise TypeError(
+            "map_location is a device or a dict of devices\nA function of storages has nothing to do here: "
+            "write map_location='cuda'."
+        )
+    if isinstance(map_location, dict):  # files do not say where tensors were: all come from the CPU
+        map_location = map_location.get("cpu")
     if map_location is not None:
         tensors = {k: ops.to(t, map_location) for k, t in tensors.items()}
     structure = header.get("__metadata__", {}).get(_KEY)

@@ -12,8 +12,16 @@ from . import ops
 from .autograd.engine import backward
 from .autograd.function import Function, Handle
 from .autograd.variable import RETAIN, Variable
-from .backend import Array, backend_of, get_backend
-from .dtypes import device, dtype, get_default_dtype, to_dtype
+from .backend import Array, backend_of, get_backend, place_of
+from .dtypes import (
+    bfloat16,
+    device,
+    dtype,
+    get_default_dtype,
+    strided,
+    to_device,
+    to_dtype,
+)
 from .errors import InplaceError
 from .printing import tensor_text
 from .shapes import Size
@@ -74,8 +82,15 @@ class Tensor(Variable):
     floor, ceil, round, trunc, frac = ops.floor, ops.ceil, ops.round, ops.trunc, ops.frac
     fix = ops.trunc
     clamp, clip, clamp_min, clamp_max = ops.clamp, ops.clamp, ops.clamp_min, ops.clamp_max
-    maximum, minimum = ops.maximum, ops.minimum
+    maximum, minimum, fmax, fmin = ops.maximum, ops.minimum, ops.fmax, ops.fmin
+    addcmul, addcdiv, lerp = ops.addcmul, ops.addcdiv, ops.lerp
+    float_power, ldexp, copysign = ops.float_power, ops.ldexp, ops.copysign
+    xlogy, logaddexp, logaddexp2 = ops.xlogy, ops.logaddexp, ops.logaddexp2
+    logit, sinc, nan_to_num = ops.logit, ops.sinc, ops.nan_to_num
+    heaviside, sgn, positive, __pos__ = ops.heaviside, ops.sgn, ops.positive, ops.positive
+    deg2rad, rad2deg, gcd, lcm = ops.deg2rad, ops.rad2deg, ops.gcd, ops.lcm
     softmax, log_softmax = ops.softmax, ops.log_softmax
+    prelu, hardshrink = ops.prelu, ops.hardshrink
     clone = ops.clone
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
@@ -97,9 +112,6 @@ class Tensor(Variable):
     def __rpow__(self, other: Any) -> Tensor:
         return ops.pow(other, self)
 
-    def __pos__(self) -> Tensor:
-        return self
-
     # ── comparison and logic ──
     ne, lt, le, gt, ge = ops.ne, ops.lt, ops.le, ops.gt, ops.ge
     not_equal, less, less_equal, greater, greater_equal = ops.ne, ops.lt, ops.le, ops.gt, ops.ge
@@ -110,7 +122,16 @@ class Tensor(Variable):
     bitwise_and, __and__, __rand__ = ops.bitwise_and, ops.bitwise_and, ops.bitwise_and
     bitwise_or, __or__, __ror__ = ops.bitwise_or, ops.bitwise_or, ops.bitwise_or
     bitwise_xor, __xor__, __rxor__ = ops.bitwise_xor, ops.bitwise_xor, ops.bitwise_xor
+    bitwise_left_shift, __lshift__ = ops.bitwise_left_shift, ops.bitwise_left_shift
+    bitwise_right_shift, __rshift__ = ops.bitwise_right_shift, ops.bitwise_right_shift
     isnan, isinf, isfinite = ops.isnan, ops.isinf, ops.isfinite
+    isposinf, isneginf, isreal, signbit = ops.isposinf, ops.isneginf, ops.isreal, ops.signbit
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(other, self)
 
     def __eq__(self, other: Any) -> Any:
         return ops.eq(self, other) if _comparable(other) else NotImplemented
@@ -124,19 +145,39 @@ class Tensor(Variable):
     sum, mean, var, std, prod = ops.sum, ops.mean, ops.var, ops.std, ops.prod
     max, min, amax = ops.max, ops.min, ops.amax
     amin, argmax, argmin = ops.amin, ops.argmax, ops.argmin
-    any, all, norm, logsumexp, cumsum = ops.any, ops.all, ops.norm, ops.logsumexp, ops.cumsum
+    any, all, norm, logsumexp = ops.any, ops.all, ops.norm, ops.logsumexp
+    aminmax, count_nonzero, nansum, nanmean = (
+        ops.aminmax,
+        ops.count_nonzero,
+        ops.nansum,
+        ops.nanmean,
+    )
+    median, nanmedian, mode, kthvalue = ops.median, ops.nanmedian, ops.mode, ops.kthvalue
+    quantile, nanquantile, histc = ops.quantile, ops.nanquantile, ops.histc
+    dist, renorm = ops.dist, ops.renorm
+
+    # ── along a dimension ──
+    cumsum, cumprod, logcumsumexp = ops.cumsum, ops.cumprod, ops.logcumsumexp
+    cummax, cummin, diff = ops.cummax, ops.cummin, ops.diff
 
     # ── views and rearrangements ──
     reshape, reshape_as, view, view_as = ops.reshape, ops.reshape_as, ops.view, ops.view_as
     flatten, ravel, unflatten = ops.flatten, ops.ravel, ops.unflatten
     squeeze, unsqueeze = ops.squeeze, ops.unsqueeze
     permute, transpose, swapaxes = ops.permute, ops.transpose, ops.transpose
-    swapdims, t = ops.transpose, ops.t
+    swapdims, t, adjoint = ops.transpose, ops.t, ops.adjoint
+    H, mH, real = property(ops.H), property(ops.mH), property(ops.real)
     movedim, moveaxis, diagonal = ops.movedim, ops.movedim, ops.diagonal
     expand, expand_as, broadcast_to = ops.expand, ops.expand_as, ops.broadcast_to
     select, narrow, split, chunk, unbind = ops.select, ops.narrow, ops.split, ops.chunk, ops.unbind
     repeat, tile, repeat_interleave = ops.repeat, ops.tile, ops.repeat_interleave
-    flip, roll = ops.flip, ops.roll
+    flip, roll, fliplr, flipud, rot90 = ops.flip, ops.roll, ops.fliplr, ops.flipud, ops.rot90
+    tensor_split, hsplit, vsplit = ops.tensor_split, ops.hsplit, ops.vsplit
+    dsplit, split_with_sizes = ops.dsplit, ops.split_with_sizes
+    narrow_copy, sum_to_size, is_same_size = ops.narrow_copy, ops.sum_to_size, ops.is_same_size
+    unfold, as_strided, storage_offset = ops.windows, ops.as_strided, ops.storage_offset
+    tril, triu, diag, diag_embed = ops.tril, ops.triu, ops.diag, ops.diag_embed
+    diagflat, trace = ops.diagflat, ops.trace
     contiguous = ops.contiguous
 
     # ── elements by place ──
@@ -146,15 +187,28 @@ class Tensor(Variable):
     index_select, index_put = ops.index_select, ops.index_put
     masked_fill, masked_select, nonzero = ops.masked_fill, ops.masked_select, ops.nonzero
     sort, argsort, topk = ops.sort, ops.argsort, ops.topk
-    unique, bincount = ops.unique, ops.bincount
+    unique, unique_consecutive = ops.unique, ops.unique_consecutive
+    msort, bincount = ops.msort, ops.bincount
+    index_add, index_copy, index_fill = ops.index_add, ops.index_copy, ops.index_fill
+    take, put, masked_scatter, argwhere = ops.take, ops.put, ops.masked_scatter, ops.argwhere
+    select_scatter, slice_scatter = ops.select_scatter, ops.slice_scatter
+    diagonal_scatter, scatter_reduce = ops.diagonal_scatter, ops.scatter_reduce
 
     # ── linear algebra ──
     mm, bmm, mv, dot, outer, addmm = ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer, ops.addmm
+    addmv, addr, addbmm, baddbmm = ops.addmv, ops.addr, ops.addbmm, ops.baddbmm
+    inner, vdot, ger, kron, cross = ops.inner, ops.vdot, ops.outer, ops.kron, ops.cross
+    det, logdet, slogdet, inverse = ops.det, ops.logdet, ops.slogdet, ops.inverse
+    pinverse, matrix_power = ops.pinverse, ops.matrix_power
+    qr, svd, cholesky = ops.old_qr, ops.old_svd, ops.old_cholesky
 
     # ── conversion ──
     to, type, type_as, cpu, cuda = ops.to, ops.type, ops.type_as, ops.cpu, ops.cuda
-    half, float, double, char, short = ops.half, ops.float, ops.double, ops.char, ops.short
+    half, bfloat16, float, double = ops.half, ops.bfloat16, ops.float, ops.double
+    char, short = ops.char, ops.short
     int, long, byte, bool = ops.int, ops.long, ops.byte, ops.bool
+
+    pin_memory, is_pinned = ops.pin_memory, ops.is_pinned
 
     # ── in place ──
     add_, sub_, mul_, div_, pow_ = ops.add_, ops.sub_, ops.mul_, ops.div_, ops.pow_
@@ -172,11 +226,38 @@ class Tensor(Variable):
     sinh_, cosh_, asinh_, acosh_, atanh_ = ops.sinh_, ops.cosh_, ops.asinh_, ops.acosh_, ops.atanh_
     exp2_, expm1_, log2_, log10_, log1p_ = ops.exp2_, ops.expm1_, ops.log2_, ops.log10_, ops.log1p_
     erfc_, true_divide_ = ops.erfc_, ops.div_
+    absolute_, negative_, fix_, sgn_ = ops.abs_, ops.neg_, ops.trunc_, ops.sgn_
+    subtract_, multiply_, divide_ = ops.sub_, ops.mul_, ops.div_
+    arcsin_, arccos_, arctan_, arctan2_ = ops.asin_, ops.acos_, ops.atan_, ops.atan2_
+    arcsinh_, arccosh_, arctanh_ = ops.asinh_, ops.acosh_, ops.atanh_
+    addcmul_, addcdiv_, lerp_ = ops.addcmul_, ops.addcdiv_, ops.lerp_
+    float_power_, ldexp_, copysign_ = ops.float_power_, ops.ldexp_, ops.copysign_
+    xlogy_, logit_, sinc_ = ops.xlogy_, ops.logit_, ops.sinc_
+    nan_to_num_, heaviside_, renorm_ = ops.nan_to_num_, ops.heaviside_, ops.renorm_
+    deg2rad_, rad2deg_, gcd_, lcm_ = ops.deg2rad_, ops.rad2deg_, ops.gcd_, ops.lcm_
+    cumsum_, cumprod_ = ops.cumsum_, ops.cumprod_
+    eq_, ne_, lt_, le_, gt_, ge_ = ops.eq_, ops.ne_, ops.lt_, ops.le_, ops.gt_, ops.ge_
+    not_equal_, less_, less_equal_ = ops.ne_, ops.lt_, ops.le_
+    greater_, greater_equal_, logical_not_ = ops.gt_, ops.ge_, ops.logical_not_
+    logical_and_, logical_or_, logical_xor_ = ops.logical_and_, ops.logical_or_, ops.logical_xor_
+    bitwise_and_, bitwise_or_, bitwise_xor_ = ops.bitwise_and_, ops.bitwise_or_, ops.bitwise_xor_
+    __iand__, __ior__, __ixor__ = ops.bitwise_and_, ops.bitwise_or_, ops.bitwise_xor_
+    bitwise_not_, bitwise_left_shift_ = ops.bitwise_not_, ops.bitwise_left_shift_
+    bitwise_right_shift_, __ilshift__ = ops.bitwise_right_shift_, ops.bitwise_left_shift_
+    __irshift__ = ops.bitwise_right_shift_
     floor_, ceil_, round_, trunc_, frac_ = ops.floor_, ops.ceil_, ops.round_, ops.trunc_, ops.frac_
+    squeeze_, unsqueeze_, t_, transpose_ = ops.squeeze_, ops.unsqueeze_, ops.t_, ops.transpose_
+    swapaxes_, swapdims_ = ops.transpose_, ops.transpose_
+    resize_, resize_as_, fill_diagonal_ = ops.resize_, ops.resize_as_, ops.fill_diagonal_
+    tril_, triu_, addmm_, addmv_ = ops.tril_, ops.triu_, ops.addmm_, ops.addmv_
+    addr_, addbmm_, baddbmm_ = ops.addr_, ops.addbmm_, ops.baddbmm_
+    index_add_, index_copy_, index_fill_ = ops.index_add_, ops.index_copy_, ops.index_fill_
+    put_, masked_scatter_, scatter_reduce_ = ops.put_, ops.masked_scatter_, ops.scatter_reduce_
     masked_fill_, scatter_ = ops.masked_fill_, ops.scatter_
     scatter_add_, index_put_ = ops.scatter_add_, ops.index_put_
     uniform_, normal_, bernoulli_ = ops.uniform_, ops.normal_, ops.bernoulli_
     random_, exponential_ = ops.random_, ops.exponential_
+    bernoulli, multinomial = ops.bernoulli, ops.multinomial
 
     # ── description ──
     @property
@@ -198,13 +279,27 @@ class Tensor(Variable):
     @property
     def device(self) -> device:
         """Where the elements lie."""
-        b = backend_of(self.array)
-        return device(b.name, b.index(self.array))
+        return place_of(self.array)
 
     @property
     def is_cuda(self) -> builtins.bool:
         """True on a GPU."""
         return backend_of(self.array).name == "cuda"
+
+    @property
+    def is_cpu(self) -> builtins.bool:
+        """True on the CPU."""
+        return not self.is_cuda
+
+    def get_device(self) -> builtins.int:
+        """The number of the GPU; -1 on the CPU."""
+        index = self.device.index
+        return -1 if index is None else index
+
+    @property
+    def layout(self) -> Any:
+        """How the elements lie in memory: by steps, ``strided``."""
+        return strided
 
     @property
     def ndim(self) -> builtins.int:
@@ -214,6 +309,8 @@ class Tensor(Variable):
     def dim(self) -> builtins.int:
         """The number of dimensions."""
         return self.array.ndim
+
+    ndimension = dim
 
     def numel(self) -> builtins.int:
         """The number of elements."""
@@ -243,15 +340,14 @@ class Tensor(Variable):
     def data_ptr(self) -> builtins.int:
         """The address of the first element."""
         a = self.array
-        return int(a.ctypes.data if backend_of(a).name == "cpu" else a.data.ptr)
+        return int(a.ctypes.data if hasattr(a, "ctypes") else a.data.ptr)
 
     def is_contiguous(self, memory_format: Any = None) -> builtins.bool:
         """True if the elements lie in row-major order."""
         return bool(self.array.flags.c_contiguous)
 
-    def is_floating_point(self) -> builtins.bool:
-        """True for float16, float32 and float64."""
-        return self.array.dtype.kind == "f"
+    is_floating_point, is_complex = ops.is_floating_point, ops.is_complex
+    is_signed = ops.is_signed
 
     def is_inference(self) -> builtins.bool:
         """True if made in inference mode."""
@@ -389,14 +485,25 @@ class Tensor(Variable):
                 f"a Tensor with {self.array.size} elements cannot be converted to Scalar\n"
                 "Reduce it first (.mean(), .sum()), or write .tolist()."
             )
-        return self.array.item()
+        return self._on_host().item()
 
     def tolist(self) -> Any:
         """The elements as nested lists."""
-        return self.array.tolist()
+        return self._on_host().tolist()
+
+    def _on_host(self) -> Array:
+        """The array in NumPy's hands: who looks at numbers waits for them, and is told what was wrong with others."""
+        return backend_of(self.array).to_numpy(self.array)
 
     def numpy(self, *, force: builtins.bool = False) -> Any:
-        """The elements as a NumPy array: on the CPU, the very memory."""
+        """The elements as a NumPy array: on the CPU, the very memory.
+
+        NumPy has no bfloat16 of its own; what stands in for it here is ``x.array``.
+        """
+        if self.array.dtype == bfloat16.numpy:
+            raise TypeError(
+                "Got unsupported ScalarType BFloat16\nNumPy has none: write x.float().numpy()."
+            )
         if force:
             return backend_of(self.array).to_numpy(self.array)
         if self.requires_grad:
@@ -431,10 +538,26 @@ class Tensor(Variable):
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         a = self.array
-        return (a if a.flags.writeable else a.copy()).__dlpack__(**options)
+        read_only = self.device.type == "cpu" and not a.flags.writeable
+        return (a.copy() if read_only else a).__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        """What other libraries for NVIDIA's GPUs read: address, shape, strides, number type."""
+        if not self.is_cuda:
+            raise AttributeError(
+                f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()} If CUDA data is required "
+                "use tensor.cuda() to copy tensor to device memory."
+            )
+        if self.requires_grad:
+            raise RuntimeError(
+                "Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't required, "
+                "use var.detach() to get Variable that doesn't require grad."
+            )
+        return self.array.__cuda_array_interface__
 
     def __len__(self) -> builtins.int:
         if not self.array.ndim:
@@ -454,9 +577,7 @@ class Tensor(Variable):
             raise RuntimeError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
             )
-        return bool(
-            (self.array == (element.array if isinstance(element, Tensor) else element)).any()
-        )
+        return bool((self == element).any())
 
     def __delitem__(self, index: Any) -> None:
         raise TypeError(
@@ -469,7 +590,7 @@ class Tensor(Variable):
             raise RuntimeError(
                 f"Boolean value of Tensor with {what} is ambiguous\nWrite x.any() or x.all()."
             )
-        return bool(self.array)
+        return bool(self._on_host())
 
     def _scalar(self) -> Any:
         if self.array.size != 1:
@@ -477,7 +598,7 @@ class Tensor(Variable):
                 "only one element tensors can be converted to Python scalars\n"
                 f"This one has {self.array.size}: reduce it first (.mean(), .sum()), or write .tolist()."
             )
-        return self.array.item()
+        return self._on_host().item()
 
     def __float__(self) -> builtins.float:
         return float(self._scalar())
@@ -495,11 +616,11 @@ class Tensor(Variable):
     def __index__(self) -> builtins.int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.array.item())
+        return int(self._on_host().item())
 
     def __repr__(self) -> str:
         try:
-            maker = self.grad_fn.name if self.grad_fn else None
+            maker = self.grad_fn.name() if self.grad_fn else None
         except InplaceError:  # a view that a write has cut off
             maker = "Invalid"
         return tensor_text(
@@ -558,8 +679,10 @@ class Tensor(Variable):
         requires_grad: builtins.bool = False,
     ) -> Tensor:
         """A tensor of ``data`` with dtype and device of this one."""
-        source = data.array if isinstance(data, Tensor) else data
-        new = self._like(backend_of_cpu.xp.array(source), dtype, device)
+        source = data._on_host() if isinstance(data, Tensor) else data
+        kind = self.array.dtype if dtype is None else to_dtype(dtype).numpy
+        new = Tensor.wrap(backend_of_cpu.xp.array(source).astype(kind))
+        new = ops.to(new, self.device if device is None else device)
         return new.requires_grad_(requires_grad) if requires_grad else new
 
     def new_zeros(
@@ -608,13 +731,12 @@ class Tensor(Variable):
         requires_grad: builtins.bool = False,
     ) -> Tensor:
         """One number everywhere, with dtype and device of this tensor."""
-        new = self._like(backend_of_cpu.xp.full(tuple(size), fill_value), dtype, device)
-        return new.requires_grad_(requires_grad) if requires_grad else new
-
-    def _like(self, array: Array, dtype: Any, device: Any) -> Tensor:
+        where = self.device if device is None else to_device(device)
         kind = self.array.dtype if dtype is None else to_dtype(dtype).numpy
-        new = Tensor.wrap(array.astype(kind))
-        return ops.to(new, self.device if device is None else device)
+        backend = get_backend(where.type)
+        with backend.at(where.index):
+            new = Tensor.wrap(backend.xp.full(tuple(size), fill_value, kind))
+        return new.requires_grad_(requires_grad) if requires_grad else new
 
 
 class Parameter(Tensor):
@@ -642,7 +764,7 @@ class Parameter(Tensor):
 
 Variable.results = Tensor
 _new = object.__new__
-_STATE = {"array", "grad", "node", "leaf", "version", "base", "replay", "stamp", "born", "inference", "hooks",
+_STATE = {"array", "grad", "node", "leaf", "version", "base", "replay", "undo", "stamp", "born", "inference", "hooks",
           "keeps_grad", "after", "_grad"}  # fmt: skip
 backend_of_cpu = get_backend("cpu")
 

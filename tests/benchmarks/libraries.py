@@ -46,9 +46,17 @@ def machine(threads: int) -> dict[str, str]:
         "threads": str(threads),
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("torch", "numpy", "numba")},
+        **{name: version(name) for name in ("torch", "numpy", "numba")},
         "command": " ".join([Path(sys.executable).name, *sys.argv]),
     }
+
+
+def version(package: str) -> str:
+    """The version of an installed package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:

@@ -5,6 +5,7 @@
     python tests/benchmarks/train_step.py --memory         peak memory of ten steps (memory.py)
     python tests/benchmarks/train_step.py --start          from the start of the process to the first step (start.py)
     python tests/benchmarks/train_step.py --batch          what an image costs in batches of 8 to 512 (batch.py)
+    python tests/benchmarks/train_step.py --device cuda    on a GPU (gpu.py): --dtype, --tf32, --captured, --batches
 
 A step is zero_grad, forward, cross_entropy, backward, optimizer step. All variants run in this process, in turns; a
 ratio is a time divided by that of torch eager in the same round, so below 1 is faster than torch. The networks are in
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import batch
+import gpu
 import memory
 import start
 from libraries import CORES, load, machine
@@ -122,13 +124,26 @@ def main() -> None:
     for mode in MODES:
         parser.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode)
     parser.set_defaults(mode="training")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    on_gpu = parser.add_argument_group("with --device cuda")
+    on_gpu.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    on_gpu.add_argument("--tf32", action="store_true", help="tensor cores for float32")
+    on_gpu.add_argument("--captured", action="store_true", help="tinyconv's step as a graph too")
+    on_gpu.add_argument("--batches", type=int, nargs="+", default=gpu.BATCHES)
     options = parser.parse_args()
     about = machine(options.threads)
     print(*(f"{k}: {v}" for k, v in about.items()), sep="\n")
-    rows = MODES[options.mode](options)
-    if options.json:
-        found = {"mode": options.mode, "machine": about, "rows": rows}
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+    def keep(rows: list[Row]) -> None:
+        if options.json:
+            found = {"mode": options.mode, "machine": about, "rows": rows}
+            options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+    if options.device == "cuda":
+        about |= {"card": gpu.cards(), "dtype": options.dtype, "tf32": str(options.tf32)}
+        print(gpu.table(gpu.measure(options, keep)))
+    else:
+        keep(MODES[options.mode](options))
 
 
 if __name__ == "__main__":

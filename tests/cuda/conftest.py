@@ -9,7 +9,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-import standin
+import standin  # noqa: E402  # the path comes first
 
 
 @pytest.fixture(scope="module", autouse=True)

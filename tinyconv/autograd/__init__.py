@@ -1,6 +1,7 @@
 """The tape: what was computed, how to walk it backwards. Has never heard of a convolution."""
 
-from . import function
+from . import function, graph
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .custom import Function, once_differentiable
 from .engine import backward, grad
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -12,13 +13,16 @@ __all__ = [
     "GradcheckError",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "function",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "no_grad",
     "once_differentiable",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]

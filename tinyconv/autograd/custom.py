@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backend import XP
+from ..dtypes import FLOATS
 from ..errors import GraphError, ShapeError
 from . import function
 from .function import op
@@ -147,7 +148,7 @@ class Call(function.Function):
 
     def __init__(self, user: type[Function]) -> None:
         self.user = user
-        self.name = f"{user.__name__}Backward"  # each user class has its own
+        self.label = f"{user.__name__}Backward"  # each user class has its own
         self.ctx = Context(self)
 
     # ── after forward ──
@@ -181,7 +182,7 @@ class Call(function.Function):
             r = _alias(
                 r, args
             )  # never the very input, nor a view whose way back would pass by this node
-        if not recording or r.array.dtype.kind != "f" or _among(r, self.ctx._constant):
+        if not recording or r.array.dtype not in FLOATS or _among(r, self.ctx._constant):
             return r
         node = Output(i).connect(self) if self.several else self
         if dirty:
@@ -199,6 +200,8 @@ class Call(function.Function):
             self._guards.append(None if at is None else (at, t.counter(), t.counter().count))
         self._saved = tuple(None if t is None else t.array for t in self.ctx._kept)
         self.ctx._kept = ()
+        for watch in mode.watchers:
+            watch(self)
 
     # ── in backward ──
 
@@ -236,7 +239,7 @@ class Call(function.Function):
             answers.pop()
         if len(answers) != len(self.edges):
             raise GraphError(
-                f"function {self.name} returned an incorrect number of gradients (expected {len(self.edges)}, got "
+                f"function {self.label} returned an incorrect number of gradients (expected {len(self.edges)}, got "
                 f"{len(answers)})",
                 "Return one gradient, or None, for each argument of forward.",
             )
@@ -250,7 +253,7 @@ class Call(function.Function):
             return None
         if about is None:
             raise GraphError(
-                f"function {self.name} returned a gradient different from None at position {i + 1}, but the "
+                f"function {self.label} returned a gradient different from None at position {i + 1}, but the "
                 "corresponding forward input was not a Variable"
             )
         if not isinstance(g, Variable):
@@ -264,7 +267,7 @@ class Call(function.Function):
             )
             if not fits:
                 raise ShapeError(
-                    f"Function {self.name} returned an invalid gradient at index {i} - got {list(out.array.shape)} but "
+                    f"Function {self.label} returned an invalid gradient at index {i} - got {list(out.array.shape)} but "
                     f"expected shape compatible with {list(shape)}"
                 )
             stretched = [
@@ -296,7 +299,7 @@ def _alias(r: Variable, args: tuple[Any, ...]) -> Variable:
 class Barrier(function.Function):
     """The node of a gradient that has no gradient itself."""
 
-    name = "DelayedErrorBackward"
+    label = "DelayedErrorBackward"
 
     def backward(self, g: Any) -> Any:
         raise GraphError(

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..backend import XP, backend_of, hush, is_whole, restore
 from ..errors import ArgumentError, GraphError, ShapeError
-from .function import Function
+from .anomaly import watched
+from .function import Function, gradients, require_one_device
 from .mode import mode
 from .variable import Variable
 
@@ -48,8 +49,10 @@ def run(
             heappush(queue, (-edge.order, edge))
         pending[edge] = g, ours
 
-    before = mode.enabled, mode.graph
+    anomaly = mode.anomaly
+    before = mode.enabled, mode.graph, mode.autocast
     mode.enabled = mode.graph = create_graph
+    mode.autocast = None  # backward runs as forward was recorded
     token = hush()
     try:
         for edge, g in roots:
@@ -59,16 +62,18 @@ def run(
             g, _ = pending.pop(node)
             if node.hooks:
                 g = _hooked(node.hooks, g)
-            if leading is None:
-                grads = node.backward(g)
-            else:
+            if leading is not None:
                 if node in goals:
                     found[node] = g
                 if node not in leading:
                     continue
                 needs = node.needs
                 node.needs = [e in leading or e in goals for e in node.edges]
-                grads = node.backward(g)
+            if anomaly:
+                grads = watched(node, g)
+            else:
+                grads = node.backward(g) if node.kinds is None else gradients(node, g)
+            if leading is not None:
                 node.needs = needs
             if node.after:
                 grads = _after(node, grads, g)
@@ -86,7 +91,7 @@ def run(
                 found[leaf] = g
     finally:
         restore(token)
-        mode.enabled, mode.graph = before
+        mode.enabled, mode.graph, mode.autocast = before
     return found
 
 
@@ -189,6 +194,8 @@ def _roots(
                 f"{list(g.array.shape)}) and output[{i}] has a shape of tinyconv.Size("
                 f"{list(y.array.shape)})."
             )
+        if type(g.array) is not type(y.array):
+            require_one_device("backward", **{f"outputs[{i}]": y, f"gradients[{i}]": g})
         roots.append((y.edge, g if create_graph else g.array))
     return roots
 

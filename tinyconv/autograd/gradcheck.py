@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backend import XP, backend_of
+from ..dtypes import FLOATS
 from .engine import grad
 from .variable import Variable
 
@@ -17,7 +18,7 @@ class GradcheckError(RuntimeError):
 def _outputs(function: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     out = function(*inputs)
     out = out if isinstance(out, (tuple, list)) else (out,)
-    return tuple(y for y in out if isinstance(y, Variable) and y.array.dtype.kind == "f")
+    return tuple(y for y in out if isinstance(y, Variable) and y.array.dtype in FLOATS)
 
 
 def _numerical(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..backend import XP, Array
+from ..dtypes import BY_NUMPY
 from ..errors import DTypeError, InplaceError, ShapeError
 from ..shapes import Ints
-from .function import Function, op, type_name
+from .function import Function, differing_devices, op, type_name, where_is
 from .mode import mode
 from .variable import Variable, Version, follow, unwritable
 
@@ -28,12 +29,45 @@ def inplace(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def inplace_view(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``x.f_(...)`` out of a view ``f(x, ...)``: the same memory, from now on in the shape that ``f`` gives it."""
+
+    def method(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if mode.enabled and x.requires_grad:
+            check_history(x)
+        _turn(x, function, args, kwargs)
+        return x
+
+    method.__name__ = method.__qualname__ = f"{function.__name__}_"
+    method.__module__ = function.__module__
+    method.__doc__ = f"In-place version of :func:`{function.__name__}`: no element moves."
+    return method
+
+
+def _turn(x: Variable, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    before = mode.enabled
+    mode.enabled = before or x.node is not None  # whoever asks, the gradient comes in the new shape
+    try:
+        out = function(x, *args, **kwargs)
+    finally:
+        mode.enabled = before
+    if x.base is None:  # views that were taken earlier start from the shape of then
+        x.undo = (out.replay[-1].inverse(), *x.undo)
+    x.array, x.replay = out.array, out.replay
+    x.bump()
+    if out.node is not None:
+        x.adopt(out.node)
+    x.stamp = x.counter().count
+
+
 def write(x: Variable, out: Variable) -> None:
     """Replace the values of ``x`` by those of ``out``, and its history by that of ``out``."""
     _write(x, out, _check_write(x, [out]))
 
 
 def _write(x: Variable, out: Variable, recording: bool) -> None:
+    if type(out.array) is not type(x.array):
+        raise differing_devices("what is written to", x, where_is(out))
     _check_result(x.array, out.array)
     if recording and out.array.dtype != x.array.dtype:
         out = out.type_as(x)  # type: ignore[attr-defined]  # a Tensor: the gradient is converted back
@@ -52,7 +86,7 @@ def rebase(x: Variable, node: Function | None) -> None:
         return
     base, strides = x.base, x.base.array.strides
     layout = tuple(sorted(range(len(strides)), key=lambda d: -strides[d]))
-    base.adopt(CopySlices(x.replay, layout).connect(base.edge, node))
+    base.adopt(CopySlices(x.way, layout).connect(base.edge, node))
     x.refresh()
 
 
@@ -60,7 +94,7 @@ def rebase(x: Variable, node: Function | None) -> None:
 class CopySlices(Function):
     """The node of a base whose view was written to: (base before, what was written) -> base."""
 
-    name = "CopySlices"
+    label = "CopySlices"
     replay: tuple[Function, ...]
     layout: Ints
 
@@ -83,7 +117,13 @@ class EraseSlices(Function):
     def forward(self, g: Array) -> Array:
         there = [self.layout.index(d) for d in range(g.ndim)]
         out = g.transpose(self.layout).copy(order="C").transpose(there)
-        follow(self.replay, out)[...] = 0
+        part = follow(self.replay, out)
+        if part.size and not self.xp.may_share_memory(part, out):
+            raise InplaceError(
+                "a write through as_strided() to memory with gaps has no gradient",
+                "Write x.contiguous() first.",
+            )
+        part[...] = 0
         return out
 
     def backward(self, g: Any) -> Any:
@@ -158,7 +198,7 @@ def _overlap(a: Array, b: Array) -> bool:
     steps_a, steps_b = _steps(a), _steps(b)
     if not (_dense(steps_a, a.itemsize) and _dense(steps_b, b.itemsize)):
         return False
-    return steps_a != steps_b or _address(a) != _address(b)
+    return steps_a != steps_b or address(a) != address(b)
 
 
 def _steps(a: Array) -> list[tuple[int, int]]:
@@ -174,9 +214,8 @@ def _dense(steps: list[tuple[int, int]], size: int) -> bool:
     return True
 
 
-def _address(a: Array) -> int:
-    about = getattr(a, "__array_interface__", None) or a.__cuda_array_interface__
-    return int(about["data"][0])
+def address(a: Array) -> int:
+    return int(a.ctypes.data if hasattr(a, "ctypes") else a.data.ptr)
 
 
 def _check_result(a: Array, b: Array) -> None:
@@ -185,7 +224,7 @@ def _check_result(a: Array, b: Array) -> None:
             f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(b.shape)}",
             "An in-place operation cannot change the shape of its operand: use the out-of-place form.",
         )
-    if "biuf".index(b.dtype.kind.replace("u", "i")) > "biuf".index(a.dtype.kind.replace("u", "i")):
+    if BY_NUMPY[b.dtype].rank > BY_NUMPY[a.dtype].rank:
         raise DTypeError(
             f"result type {type_name(b)} can't be cast to the desired output type {type_name(a)}",
             f"Convert the operand first: x.to({b.dtype.name}), or use the out-of-place form.",

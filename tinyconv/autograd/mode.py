@@ -16,6 +16,9 @@ class _Mode(threading.local):
     enabled = True  # record what is done
     inference = False  # mark results as never to be recorded
     graph = False  # a backward pass is itself being recorded: saved arrays come as Variables
+    anomaly = ""  # "nan" or "errors", inside ``detect_anomaly()``
+    watchers: tuple[Callable[[Any], None], ...] = ()  # called with each node that is recorded
+    autocast: Any = None  # a Casting, inside ``autocast()``
 
 
 mode = _Mode()

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..backend import Array
-from ..errors import DTypeError, GraphError, InplaceError, ShapeError
+from ..dtypes import FLOATS
+from ..errors import DeviceError, DTypeError, GraphError, InplaceError, ShapeError
 from .mode import mode
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Variable:
     version: Version | None = None  # made when first needed: few results are saved or written
     base: Variable | None = None  # of a view: the Variable whose memory it shows
     replay: tuple[Function, ...] = ()  # of a view: the view functions that lead from base to it
+    undo: tuple[
+        Function, ...
+    ] = ()  # of a base that was turned in place: those back to where replays start
     stamp: int = 0  # of a view: the version its node belongs to
     born: str = (
         ""  # of a view: "no_grad", "inference", "multiple" or "custom" if writes cannot be recorded
@@ -95,11 +99,22 @@ class Variable:
             before = mode.enabled
             mode.enabled = True  # whoever asks, the way leads through the base
             try:
-                self.adopt(follow(self.replay, self.base).node)
-                self.node.name = "AsStridedBackward0"  # type: ignore[union-attr]  # recorded; as torch prints it
+                self.adopt(follow(self.way, self.base).node)
+                self.node.label = "AsStridedBackward0"  # type: ignore[union-attr]  # recorded; as torch prints it
             finally:
                 mode.enabled = before
         self.stamp = self.counter().count
+
+    @property
+    def way(self) -> tuple[Function, ...]:
+        """Of a view: the view functions that lead here from its base as it is now."""
+        base: Any = self.base
+        if base.version is not self.version:
+            raise InplaceError(
+                "a view of memory that was resized since is used where its history is needed",
+                "Take the view after resize_().",
+            )
+        return (*base.undo, *self.replay)
 
     @property
     def requires_grad(self) -> bool:
@@ -124,7 +139,7 @@ class Variable:
                     "var_no_grad = var.detach()."
                 )
             return self
-        if requires_grad and self.array.dtype.kind != "f":
+        if requires_grad and self.array.dtype not in FLOATS:
             raise DTypeError(
                 "only Tensors of floating point dtype can require gradients",
                 f"This one is {self.array.dtype.name}: write x.float() first.",
@@ -158,6 +173,11 @@ class Variable:
             raise ShapeError(
                 f"attempting to assign a gradient of size '{list(g.array.shape)}' to a tensor of size "
                 f"'{list(self.array.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
+        if g is not None and type(g.array) is not type(self.array):
+            raise DeviceError(
+                "assigned grad has data located on a different device",
+                "Write x.grad = g.to(x.device).",
             )
         if g is not None and g.array.dtype != self.array.dtype:
             raise DTypeError(

@@ -5,6 +5,9 @@ from .base import XP, Array, Backend, backend_of, cuda_unavailable, get_backend
 from .kernel import Kernel, blocks, helper, instruction, jit_enabled
 from .memory import empty, empty_like, flat, is_whole, product
 from .parallel import GRAIN, get_num_threads, set_num_threads, share, share_products
+from .place import is_at, place_of
+from .translate import cuda_text
+from .trouble import demand, demand_inside
 from .vector import (
     copy,
     exponential,
@@ -42,7 +45,10 @@ __all__ = [
     "backend_of",
     "blocks",
     "copy",
+    "cuda_text",
     "cuda_unavailable",
+    "demand",
+    "demand_inside",
     "exponential",
     "flat",
     "fma",
@@ -51,6 +57,7 @@ __all__ = [
     "helper",
     "hush",
     "instruction",
+    "is_at",
     "is_whole",
     "jit_enabled",
     "lanes",
@@ -62,6 +69,7 @@ __all__ = [
     "load_part",
     "maximum",
     "pick",
+    "place_of",
     "positive",
     "product",
     "product_tile",

@@ -136,4 +136,10 @@ class _Notice(event.Listener):
         pass
 
 
-event.register("numba:compile", _Notice())
+_notice = _Notice()
+event.register("numba:compile", _notice)
+
+
+def say_nothing() -> None:
+    """Leave the notice out: the user knows."""
+    _notice.told = True

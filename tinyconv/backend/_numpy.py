@@ -13,8 +13,13 @@ from .base import Backend, register
 # The variable behind numpy.errstate: private, so it may be renamed some day.
 errstate_variable: Any = getattr(umath, "_extobj_contextvar", None)
 
+
+def _same(array: Any, non_blocking: bool = False) -> Any:
+    return numpy.asarray(array)
+
+
 BACKEND = register(
-    Backend("cpu", numpy, numpy.ndarray, numpy.asarray, lambda a: a, lambda _: None, lambda: None)
+    Backend("cpu", numpy, numpy.ndarray, _same, lambda a: a, lambda _: None, lambda: None)
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,12 +25,23 @@ class Backend:
     name: str
     xp: Any
     array_type: type
-    from_numpy: Callable[[Any], Array]
+    from_numpy: Callable[
+        ..., Array
+    ]  # and ``non_blocking=True``: nobody writes to the source meanwhile
     to_numpy: Callable[[Array], Any]
     index: Callable[[Array], int | None]  # which of several devices
     synchronize: Callable[[], None]
     launch: Callable[..., None] | None = None  # starts the CUDA body of a kernel
     launch_types: frozenset[str] = frozenset()  # the number types that such bodies take
+    notes: Callable[[], Array] | None = None  # where they note what must be refused; see `trouble`
+    pin: Callable[[Any], Any] = lambda a: (
+        a
+    )  # a copy of NumPy's array in memory that a GPU reads by itself
+    is_pinned: Callable[[Any], bool] = lambda a: False
+    product: Callable[..., Array] | None = None  # of matrices; NumPy's own on the CPU
+    at: Callable[[int | None], Any] = lambda index: (
+        nullcontext()
+    )  # a context: there, new arrays are made
 
 
 XP: dict[type, Any] = {}  # array type -> its module; read on the hot path

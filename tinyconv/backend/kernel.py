@@ -65,17 +65,18 @@ class Kernel:
         *,
         over: Callable[..., int] | None = None,
         work: int = 1,
+        when: Callable[..., bool] | None = None,
         **options: Any,
     ) -> Any:
         """Decorator: the CPU body, compiled by numba at its first call and cached on disk.
 
         ``over`` tells from the arguments how far ``range(start, stop)`` goes in all: unless given, over
         the rows of the first. ``work`` is about how many times longer the loop takes than to read and
-        write its first argument.
+        write its first argument. For arguments of which ``when`` is false there is only the definition.
         """
         if loop is None:
-            return lambda f: self.cpu(f, over=over, work=work, **options)
-        self.loop, self.over, self.work, self._options = loop, over, work, options
+            return lambda f: self.cpu(f, over=over, work=work, when=when, **options)
+        self.loop, self.over, self.work, self.when, self._options = loop, over, work, when, options
         return loop
 
     def cuda(self, plan: Callable[..., tuple[Any, tuple[Any, ...]]]) -> Any:
@@ -97,7 +98,7 @@ class Kernel:
             self.definition(xp, *args)
             return
         run = self._run or self._choose()
-        if run is None:
+        if run is None or (self.when is not None and not self.when(*args)):
             self.definition(xp, *args)
             return
         n = len(first) if self.over is None else self.over(*args)

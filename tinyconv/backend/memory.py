@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from .base import Array
+from .base import Array, backend_of
 from .parallel import SERIAL, multiply
 
 LARGE = 1 << 18  # bytes: smaller arrays come from the C library's own lists
@@ -103,11 +103,13 @@ def is_whole(array: Array) -> bool:
     return array.base is None or type(array.base) is _Lease
 
 
-def product(a: Array, b: Array) -> Array:
-    """The matrix ``a b``."""
-    columns = b.shape[1]
-    if a.size * columns <= SERIAL or type(a) is not numpy.ndarray or a.dtype.char not in "fd":
-        return a @ b
-    y = empty(numpy, (len(a), columns), a.dtype)
+def product(a: Array, b: Array, out: Array | None = None) -> Array:
+    """``a @ b``, of vectors, matrices or batches of matrices; written to ``out`` if that is given."""
+    if type(a) is not numpy.ndarray:
+        return backend_of(a).product(a, b, out)  # type: ignore[misc]  # all but NumPy's have one
+    columns = b.shape[-1]
+    if a.size * columns <= SERIAL or not a.ndim == b.ndim == 2 or a.dtype.char not in "fd":
+        return numpy.matmul(a, b, out)
+    y = empty(numpy, (len(a), columns), a.dtype) if out is None else out
     multiply(a, b, y)
     return y

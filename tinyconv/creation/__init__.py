@@ -2,4 +2,5 @@
 
 from .data import *
 from .random import *
+from .triangles import *
 from .values import *

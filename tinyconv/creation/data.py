@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..backend import get_backend
+from ..backend import XP, backend_of, get_backend
 from ..dtypes import dtype as DType
-from ..dtypes import get_default_dtype, int64, promote_types, to_dtype
+from ..dtypes import float64, get_default_device, get_default_dtype, int64, promote_types, to_dtype
 from ..ops._common import scalar_dtype
 from ..tensor import Tensor
 from .finish import finish
@@ -45,8 +45,13 @@ def tensor(
     """
     if isinstance(data, Tensor):
         device = data.device if device is None else device
-        data = data.numpy(force=True)
-    return finish(_array(data, None if dtype is None else to_dtype(dtype)), device, requires_grad)
+        data = _on_host(data)
+    elif hasattr(data, "__cuda_array_interface__"):
+        return as_tensor(data, dtype, device).clone().requires_grad_(requires_grad)
+    array = _array(data, None if dtype is None else to_dtype(dtype))
+    if pin_memory:
+        array = ops.pin_memory(Tensor.wrap(array)).array
+    return finish(array, device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -61,6 +66,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """
     if isinstance(data, np.ndarray):
         data = from_numpy(data)
+        device = get_default_device() if device is None else device
+    elif not isinstance(data, Tensor) and hasattr(data, "__cuda_array_interface__"):
+        data = Tensor.wrap(get_backend("cuda").xp.asarray(data))
     if isinstance(data, Tensor):
         return ops.to(data, device=device, dtype=dtype)
     return tensor(data, dtype=dtype, device=device)
@@ -81,7 +89,8 @@ def asarray(
     """
     new = as_tensor(obj, dtype, device)
     source = obj.array if isinstance(obj, Tensor) else obj
-    shared = isinstance(source, np.ndarray) and np.shares_memory(source, new.numpy(force=True))
+    xp = XP[type(new.array)]
+    shared = isinstance(source, type(new.array)) and xp.shares_memory(source, new.array)
     if copy is False and not shared:
         raise ValueError("can't alias arbitrary sequence into a tensor.\nLeave copy=False away.")
     if copy and shared:
@@ -132,6 +141,8 @@ def _array(data: Any, wanted: DType | None) -> Any:
             return a if wanted is None else a.astype(wanted.numpy, copy=False)
     kinds = {_kind(leaf) for leaf in _samples(data)}
     inferred = reduce(promote_types, kinds) if kinds else get_default_dtype()
+    if wanted is not None and inferred.is_floating_point:
+        inferred = float64  # as Python has them: with one rounding to what is wanted
     try:
         a = np.array(_unboxed(data), inferred.numpy)
     except OverflowError:
@@ -141,6 +152,10 @@ def _array(data: Any, wanted: DType | None) -> Any:
     except (ValueError, TypeError) as error:
         raise _ragged(data, 1) or error from None
     return a if wanted is None else _fitted(a, wanted)
+
+
+def _on_host(x: Tensor) -> Any:
+    return backend_of(x.array).to_numpy(x.array)
 
 
 def _is_row(data: Any) -> bool:
@@ -186,7 +201,7 @@ def _unboxed(data: Any) -> Any:
             raise ValueError(
                 "only one element tensors can be converted to Python scalars\nWrite stack(list)."
             )
-        return data.array.reshape(())[()]
+        return _on_host(data).reshape(())[()]
     if not _is_row(data) or set(map(type, data)) <= _PYTHON:
         return data
     return [_unboxed(d) for d in data]

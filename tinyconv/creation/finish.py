@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..backend import Array, get_backend
-from ..dtypes import get_default_dtype, to_device, to_dtype
+from ..dtypes import FLOATS, get_default_dtype, to_device, to_dtype
 from ..shapes import is_int
 from ..tensor import Tensor
 
@@ -43,12 +44,26 @@ def kind_of(dtype: Any) -> Any:
     return (get_default_dtype() if dtype is None else to_dtype(dtype)).numpy
 
 
+def made(make: Callable[[Any], Array], device: Any, requires_grad: bool) -> Tensor:
+    """Box what ``make`` returns, given the array library of the device."""
+    where = to_device(device)
+    backend = get_backend(where.type)
+    with backend.at(where.index):
+        return _boxed(make(backend.xp), requires_grad)
+
+
 def finish(array: Array, device: Any, requires_grad: bool) -> Tensor:
-    """Box a fresh array on its device."""
+    """Box a fresh array of the CPU's on its device."""
     where = to_device(device)
     if where.type != "cpu":
-        array = get_backend(where.type).from_numpy(array)
-    if requires_grad and array.dtype.kind != "f":
+        backend = get_backend(where.type)
+        with backend.at(where.index):
+            array = backend.from_numpy(array)
+    return _boxed(array, requires_grad)
+
+
+def _boxed(array: Array, requires_grad: bool) -> Tensor:
+    if requires_grad and array.dtype not in FLOATS:
         raise RuntimeError(
             "Only Tensors of floating point and complex dtype can require gradients\n"
             f"This one is {array.dtype.name}: write 1. instead of 1, or pass dtype=."

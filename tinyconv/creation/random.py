@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import generator as streams
+from ..backend import Array, get_backend
 from ..dtypes import device as Device
-from ..dtypes import int64, to_dtype
+from ..dtypes import int64, to_device, to_dtype
+from ..ops.random import bernoulli, multinomial, normal_like
 from ..shapes import is_int
 from ..tensor import Tensor
-from .finish import finish, kind_of, size_of
+from .finish import kind_of, made, size_of
 from .values import like
 
 __all__ = [
@@ -35,25 +38,38 @@ __all__ = [
 # ── streams ───────────────────────────────────────────────────────────────────────────────────
 
 
-class Generator(streams.Generator):
-    """A stream of random numbers.
+class _States:
+    """States as tensors."""
+
+    def get_state(self) -> Any:
+        """The state, as a uint8 Tensor."""
+        return Tensor.wrap(super().get_state())  # type: ignore[misc]  # of the class beside this one
+
+    def set_state(self, new_state: Any) -> None:
+        """Go back to a state."""
+        super().set_state(new_state.array if isinstance(new_state, Tensor) else new_state)  # type: ignore[misc]  # likewise
+
+
+class Generator(_States, streams.Generator):
+    """A stream of random numbers: torch's on the CPU, the device's own on a GPU.
 
     >>> import tinyconv as tc
     >>> tc.rand(2, generator=tc.Generator().manual_seed(0))
     tensor([0.4963, 0.7682])
     """
 
+    def __new__(cls, device: Any = "cpu") -> Any:
+        return super().__new__(cls) if Device(device).type == "cpu" else _OnDevice(device)
+
     def __init__(self, device: Any = "cpu") -> None:
         super().__init__()
         self.device = Device(device)
 
-    def get_state(self) -> Any:
-        """The state, as a uint8 Tensor."""
-        return Tensor.wrap(super().get_state())
 
-    def set_state(self, new_state: Any) -> None:
-        """Go back to a state."""
-        super().set_state(new_state.array if isinstance(new_state, Tensor) else new_state)
+class _OnDevice(_States, streams.Philox):
+    def __init__(self, device: Any) -> None:
+        super().__init__(get_backend(Device(device).type))
+        self.device = Device(device)
 
 
 default_generator = Generator()
@@ -68,7 +84,7 @@ def manual_seed(seed: int) -> Any:
     >>> tc.rand(2)
     tensor([0.4963, 0.7682])
     """
-    return streams.current().manual_seed(int(seed))
+    return streams.manual_seed(int(seed))
 
 
 def seed() -> int:
@@ -92,8 +108,12 @@ def set_rng_state(new_state: Tensor) -> None:
     streams.current().set_state(new_state.array)
 
 
-def _stream(generator: Any) -> Any:
-    return streams.current() if generator is None else generator
+def _drawn(
+    draw: Callable[[Any], Array], generator: Any, device: Any, requires_grad: bool
+) -> Tensor:
+    """Box what ``draw(stream)`` returns, of the stream given or that of the device."""
+    backend = get_backend(to_device(device).type)
+    return made(lambda _: draw(streams.stream_on(backend, generator)), device, requires_grad)
 
 
 # ── numbers ───────────────────────────────────────────────────────────────────────────────────
@@ -115,7 +135,8 @@ def rand(
     tensor([0.4963, 0.7682])
     """
     shape = size_of("rand", size, names)
-    return finish(_stream(generator).uniform(shape, kind_of(dtype)), device, requires_grad)
+    kind = kind_of(dtype)
+    return _drawn(lambda s: s.uniform(shape, kind), generator, device, requires_grad)
 
 
 def randn(
@@ -134,7 +155,8 @@ def randn(
     tensor([ 1.5410, -0.2934])
     """
     shape = size_of("randn", size, names)
-    return finish(_stream(generator).normal(shape, kind_of(dtype)), device, requires_grad)
+    kind = kind_of(dtype)
+    return _drawn(lambda s: s.normal(shape, kind), generator, device, requires_grad)
 
 
 def randint(
@@ -165,7 +187,7 @@ def randint(
         )
     kind = to_dtype(int64 if dtype is None else dtype).numpy
     shape = size_of("randint", (size,), {})
-    return finish(_stream(generator).integers(low, high, shape, kind), device, requires_grad)
+    return _drawn(lambda s: s.integers(low, high, shape, kind), generator, device, requires_grad)
 
 
 def randperm(
@@ -184,7 +206,9 @@ def randperm(
     tensor([0, 1, 3, 2])
     """
     kind = to_dtype(int64 if dtype is None else dtype).numpy
-    return finish(_stream(generator).permutation(n).astype(kind), device, requires_grad)
+    return _drawn(
+        lambda s: s.permutation(n).astype(kind, copy=False), generator, device, requires_grad
+    )
 
 
 def normal(
@@ -196,6 +220,8 @@ def normal(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Normal numbers of this mean and standard deviation: numbers with a ``size``, or tensors.
 
@@ -204,36 +230,20 @@ def normal(
     >>> tc.normal(10., 0.1, size=(2,))
     tensor([10.1541,  9.9707])
     """
-    source = _stream(generator)
     if size is not None:
-        shape = size_of("normal", (size,), {})
-        a = source.normal(shape, kind_of(dtype), float(mean), float(std))
-    elif isinstance(mean, Tensor) or isinstance(std, Tensor):
-        a = source.normal_like(
-            *(v.array if isinstance(v, Tensor) else float(v) for v in (mean, std))
+        shape, kind = size_of("normal", (size,), {}), kind_of(dtype)
+        return _drawn(
+            lambda s: s.normal(shape, kind, float(mean), float(std)),
+            generator,
+            device,
+            requires_grad,
         )
-    else:
+    if not (isinstance(mean, Tensor) or isinstance(std, Tensor)):
         raise TypeError(
             "normal() received an invalid combination of arguments - got two numbers and no size\n"
             "Write normal(mean, std, size=(...))."
         )
-    return finish(a, device, requires_grad)
-
-
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
-    """Ones with the probabilities in ``input`` (or ``p`` everywhere), and zeros."""
-    source = _stream(generator)
-    ones = (
-        source.bernoulli_like(input.array) if p is None else source.bernoulli(p, input.array.shape)
-    )
-    return Tensor.wrap(ones.astype(input.array.dtype))
-
-
-def multinomial(
-    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
-) -> Tensor:
-    """Indices drawn with the weights in each row of ``input``."""
-    return Tensor.wrap(_stream(generator).multinomial(input.array, num_samples, replacement))
+    return normal_like(mean, std, generator)
 
 
 # ── like another ──────────────────────────────────────────────────────────────────────────────

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from ..dtypes import float64, int64, to_dtype
+from ..backend import Array
+from ..dtypes import FLOATS, float64, int64, to_dtype
 from ..ops._common import fitting, scalar_dtype
 from ..shapes import is_int
 from ..tensor import Tensor
-from .finish import finish, kind_of, size_of
+from .finish import kind_of, made, size_of
 
 __all__ = [
     "arange",
@@ -40,7 +39,8 @@ def zeros(
     tensor([[0., 0.],
             [0., 0.]])
     """
-    return finish(np.zeros(size_of("zeros", size, names), kind_of(dtype)), device, requires_grad)
+    shape, kind = size_of("zeros", size, names), kind_of(dtype)
+    return made(lambda xp: xp.zeros(shape, kind), device, requires_grad)
 
 
 def ones(
@@ -52,7 +52,8 @@ def ones(
     >>> tc.ones(2)
     tensor([1., 1.])
     """
-    return finish(np.ones(size_of("ones", size, names), kind_of(dtype)), device, requires_grad)
+    shape, kind = size_of("ones", size, names), kind_of(dtype)
+    return made(lambda xp: xp.ones(shape, kind), device, requires_grad)
 
 
 def empty(
@@ -69,7 +70,8 @@ def empty(
     >>> tc.empty(2, 3).shape
     tinyconv.Size([2, 3])
     """
-    return finish(np.empty(size_of("empty", size, names), kind_of(dtype)), device, requires_grad)
+    shape, kind = size_of("empty", size, names), kind_of(dtype)
+    return made(lambda xp: xp.empty(shape, kind), device, requires_grad)
 
 
 def full(
@@ -93,8 +95,9 @@ def full(
         )
     value = _number("full", "fill_value", 2, fill_value)
     kind = scalar_dtype(value) if dtype is None else to_dtype(dtype)
-    array = np.full(size_of("full", (size,), {}), fitting(value, kind), kind.numpy)
-    return finish(array, device, requires_grad)
+    shape, number = size_of("full", (size,), {}), fitting(value, kind)
+    number = number.item() if hasattr(number, "item") else number
+    return made(lambda xp: xp.full(shape, number, kind.numpy), device, requires_grad)
 
 
 def eye(
@@ -119,7 +122,8 @@ def eye(
             )
         if value < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
-    return finish(np.eye(n, m, dtype=kind_of(dtype)), device, requires_grad)
+    kind = kind_of(dtype)
+    return made(lambda xp: xp.eye(n, m, dtype=kind), device, requires_grad)
 
 
 def _number(function: str, argument: str, position: int, value: Any) -> Any:
@@ -185,10 +189,13 @@ def arange(
     else:
         n = math.ceil((end - start) / step)
     if kind.rank == 1:
-        a = np.arange(n) * int(step) + int(start)
-    else:
-        a = np.arange(n, dtype=float64.numpy) * step + start
-    return finish(a.astype(kind.numpy), device, requires_grad)
+        start, step = int(start), int(step)
+    count = (int64 if kind.rank == 1 else float64).numpy
+    return made(
+        lambda xp: (xp.arange(n, dtype=count) * step + start).astype(kind.numpy),
+        device,
+        requires_grad,
+    )
 
 
 def linspace(
@@ -220,17 +227,21 @@ def linspace(
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative\nIt is {steps}.")
     kind = kind_of(dtype)
-    work = kind if kind.kind == "f" else float64.numpy
+    work = kind if kind in FLOATS else float64.numpy
     low, high = (
         work.type(kind.type(_number("linspace", name, i, v)))
         for i, (name, v) in enumerate((("start", start), ("end", end)), 1)
     )
     if steps == 1:
-        return finish(np.full(1, low, kind), device, requires_grad)
+        return made(lambda xp: xp.full(1, low, kind), device, requires_grad)
     step = (high - low) / work.type(max(steps - 1, 1))
-    i = np.arange(steps, dtype=work)
-    a = np.where(i < steps // 2, low + step * i, high - step * i[::-1])  # exact at both ends
-    return finish(a.astype(kind), device, requires_grad)
+
+    def steady(xp: Any) -> Array:
+        i = xp.arange(steps, dtype=work)
+        exact = xp.where(i < steps // 2, low + step * i, high - step * i[::-1])  # at both ends
+        return exact.astype(kind)
+
+    return made(steady, device, requires_grad)
 
 
 # ── like another ──────────────────────────────────────────────────────────────────────────────

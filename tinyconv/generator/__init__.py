@@ -12,7 +12,7 @@ rounding of the arithmetic behind it; both are torch's:
     everything else      float64, then rounded to the dtype
 
 The reference is torch on an x86 processor with fused multiply-add (AVX2 and later); elsewhere the
-last bit of a normal number may differ.
+last bit of a normal number may differ. A GPU draws numbers of its own, see `philox`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,26 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
+from ..backend import Backend
+from ..errors import DeviceError
+from . import philox
+from .philox import Philox
 from .sampling import Generator
 from .stream import DEFAULT_SEED
 
-__all__ = ["DEFAULT_SEED", "Generator", "current", "default_generator", "replace_default", "use"]
+__all__ = [
+    "DEFAULT_SEED",
+    "Generator",
+    "Philox",
+    "current",
+    "default_generator",
+    "manual_seed",
+    "replace_default",
+    "stream_on",
+    "use",
+]
 
 default_generator = Generator()
 default_generator.seed()
@@ -40,6 +55,26 @@ _here = _Here()
 def current() -> Generator:
     """The generator of those who name none: this thread's own if it uses one, else the default."""
     return _here.generator or default_generator
+
+
+def stream_on(backend: Backend, generator: Any = None) -> Any:
+    """The generator for numbers on a device: the one given, or of those who name none."""
+    if generator is None:
+        return current() if backend.name == "cpu" else philox.default(backend)
+    found = "cuda" if isinstance(generator, Philox) else "cpu"
+    if found != backend.name:
+        raise DeviceError(
+            f"Expected a '{backend.name}' device type for generator but found '{found}'",
+            f"Write tinyconv.Generator('{backend.name}').",
+        )
+    return generator
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start :func:`current` at ``seed``; and the generators of all GPUs, unless this thread has its own."""
+    if _here.generator is None:
+        philox.manual_seed_all(seed)
+    return current().manual_seed(seed)
 
 
 @contextlib.contextmanager

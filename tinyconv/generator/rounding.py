@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..dtypes import HALVES
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.floating[Any]]
 DType = np.dtype[Any]
 
-F16, F32, F64 = (np.dtype(n) for n in ("float16", "float32", "float64"))
+F32, F64 = (np.dtype(n) for n in ("float32", "float64"))
 
 
 def round_to(x: Floats, dtype: DType) -> Array:
-    """Round to ``dtype``, beyond its range to infinity; to float16 by way of float32, as in C++."""
+    """Round to ``dtype``, beyond its range to infinity; to halves by way of float32, as in C++."""
     with np.errstate(over="ignore"):
-        return (x.astype(F32) if dtype == F16 else x).astype(dtype, copy=False)
+        return (x.astype(F32) if dtype in HALVES else x).astype(dtype, copy=False)
 
 
 def libm(function: Callable[[float], float], x: Floats) -> npt.NDArray[np.float64]:

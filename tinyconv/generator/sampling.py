@@ -7,10 +7,23 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DTypeError
+from ..dtypes import FLOATS, HALVES
 from ..shapes import Shape, broadcast
+from .checks import (
+    integers_of,
+    need_bounds,
+    need_continuous,
+    need_float,
+    need_length,
+    need_probabilities,
+    need_probability,
+    need_rate,
+    need_std,
+    need_stds,
+    need_weights,
+    range_of,
+)
 from .rounding import (
-    F16,
     F32,
     F64,
     Array,
@@ -29,7 +42,6 @@ I64 = np.dtype("int64")
 BLOCK = 16  # normal numbers made together; fewer than this are made one by one
 WIDE_RANGE = 1 << 28  # a modulus from here on takes 64-bit words, or the remainder would be skewed
 WIDE_PERMUTATION = (2**32 - 1) // 20  # the same for permutations
-SCALAR_TYPES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int"}
 
 
 class Generator(Stream):
@@ -52,23 +64,7 @@ class Generator(Stream):
 
         ``u * (high - low) + low`` with one rounding; what rounds up to ``high`` becomes ``low``.
         """
-        _need_float("check_uniform_bounds", dtype)
-        limit = float(np.finfo(dtype).max)
-        for name, bound in (("from", low), ("to", high)):
-            if not -limit <= bound <= limit:
-                raise RuntimeError(
-                    f"{name} is out of bounds for {dtype}\nGot {bound}; the largest is {limit:g}."
-                )
-        if low > high:
-            raise RuntimeError(
-                "uniform_ expects to return a [from, to) range, but found "
-                f"from={low:g} > to={high:g}\nSwap the bounds."
-            )
-        if high - low > limit:
-            raise RuntimeError(
-                f"uniform_ expects to-from <= {limit:g}, but found to={high:g} and from={low:g}\n"
-                f"The difference does not fit into {dtype}."
-            )
+        need_bounds(dtype, low, high)
         work = F64 if dtype == F64 else F32
         a, b = work.type(low), work.type(high)
         out = round_to(fma(self._unit(math.prod(shape), work), b - a, a), dtype)
@@ -80,19 +76,7 @@ class Generator(Stream):
 
         ``high=None`` stands for the largest number of ``dtype``, itself included.
         """
-        smallest, largest = _integers_of(dtype)
-        low, high = int(low), largest + 1 if high is None else int(high)
-        if low >= high:
-            raise RuntimeError(
-                "random_ expects 'from' to be less than 'to', but got "
-                f"from={low} >= to={high}\nThe upper bound itself is never drawn."
-            )
-        for name, bound in (("from", low), ("to - 1", high - 1)):
-            if not smallest <= bound <= largest:
-                raise RuntimeError(
-                    f"{name} is out of bounds for {dtype}\n"
-                    f"Got {bound}; {dtype} holds every integer of [{smallest}, {largest}]."
-                )
+        low, high = range_of(low, high, dtype)
         n, span = math.prod(shape), high - low
         words = _modulo(self._random64(n) if span >= WIDE_RANGE else self.random32(n), span)
         base = low % 2**64 if span < 2**64 else 0  # with all 64 bits, words are the numbers
@@ -103,7 +87,7 @@ class Generator(Stream):
         """Draw any non-negative integer that ``dtype`` holds exactly: ``random_()``."""
         n = math.prod(shape)
         words = self._random64(n) if dtype in (I64, F64) else self.random32(n)
-        return _modulo(words, _integers_of(dtype)[1] + 1).astype(dtype).reshape(shape)
+        return _modulo(words, integers_of(dtype)[1] + 1).astype(dtype).reshape(shape)
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """Shuffle ``0, ..., n - 1``: ``randperm``.
@@ -111,11 +95,7 @@ class Generator(Stream):
         Fisher-Yates shuffle (Durstenfeld, CACM 7, 1964): element ``i`` changes places with one
         of those not yet placed; for huge ``n`` inside out, with one of those before it.
         """
-        if n < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {n}: [{n}]\n"
-                "n, the length of the permutation, must not be negative."
-            )
+        need_length(n)
         place = np.arange(n)
         if n < WIDE_PERMUTATION:
             partner = place[:-1] + self.random32(max(n - 1, 0)) % np.arange(n, 1, -1)
@@ -134,21 +114,16 @@ class Generator(Stream):
         ``sqrt(-2 log u) * (cos 2 pi v, sin 2 pi v)`` for uniform ``u`` and ``v`` (Box & Muller,
         Annals of Mathematical Statistics 29, 1958).
         """
-        if not std >= 0:
-            raise RuntimeError(
-                f"normal expects std >= 0.0, but found std {std:g}\n"
-                "std is the standard deviation, the root of the variance."
-            )
-        _need_float("normal_kernel_cpu", dtype)
+        need_std(std, dtype)
         n = math.prod(shape)
         if n < BLOCK:
             return round_to(fma(self._normals(n), std, mean), dtype).reshape(shape)
         work = F64 if dtype == F64 else F32
         out = np.empty(n, dtype)
         whole = n - n % BLOCK
-        # For float16 torch draws block by block; otherwise all numbers first, also those of an
+        # For halves torch draws block by block; otherwise all numbers first, also those of an
         # incomplete last block. Either way 16 new ones then overwrite the last 16.
-        unit = self._unit(whole if dtype == F16 else n, work)[:whole]
+        unit = self._unit(whole if dtype in HALVES else n, work)[:whole]
         out[:whole] = normal_blocks(unit, mean, std)
         if n > whole:
             out[-BLOCK:] = normal_blocks(self._unit(BLOCK, work), mean, std)
@@ -160,11 +135,7 @@ class Generator(Stream):
         mean (*), std (*), at least one of them an array -> their common shape, the dtype of
         ``mean``, or of ``std`` if ``mean`` is a number.
         """
-        if np.size(std) and not np.min(std) >= 0:
-            raise RuntimeError(
-                "normal expects all elements of std >= 0.0\n"
-                "std is the standard deviation, the root of the variance."
-            )
+        need_stds(std)
         shape = broadcast(np.shape(mean), np.shape(std))
         dtype = (mean if isinstance(mean, np.ndarray) else np.asarray(std)).dtype
         if isinstance(std, np.ndarray):
@@ -195,7 +166,7 @@ class Generator(Stream):
                 f"log_normal_ expects std > 0.0, but found std={std:g}\n"
                 "std is the standard deviation of the logarithm."
             )
-        _need_float("log_normal_cpu", dtype)
+        need_float("log_normal_cpu", dtype)
         with np.errstate(over="ignore"):  # infinity is the right answer
             out = np.exp(fma(self._normals(math.prod(shape)), std, mean))
         return round_to(out, dtype).reshape(shape)
@@ -207,30 +178,17 @@ class Generator(Stream):
 
         On Intel processors torch may take these numbers from the vendor's library instead.
         """
-        if not 0 <= p <= 1:
-            raise RuntimeError(
-                f"bernoulli_ expects p to be in [0, 1], but got p={p:g}\np is a probability."
-            )
+        need_probability(p)
         return (self._unit(math.prod(shape), F64) < p).reshape(shape)
 
     def bernoulli_like(self, p: Floats) -> npt.NDArray[np.bool_]:
         """Draw ``True`` with the probability in each element of ``p``: ``torch.bernoulli``."""
-        _need_float("bernoulli_tensor_cpu_p_", p.dtype)
-        if not np.all((p >= 0) & (p <= 1)):
-            raise RuntimeError(
-                "Expected p_in >= 0 && p_in <= 1 to be true, but got false.\n"
-                "Every element of p is a probability."
-            )
+        need_probabilities(p)
         return self._unit(p.size, p.dtype).reshape(p.shape) < p
 
     def exponential(self, shape: Shape, dtype: DType, lambd: float = 1.0) -> Floats:
         """Draw from the density ``lambd * exp(-lambd * x)``: ``exponential_``."""
-        if not lambd > 0:
-            raise RuntimeError(
-                f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}\n"
-                "lambda is the rate, 1 / mean."
-            )
-        _need_continuous("Exponential", dtype)
+        need_rate(lambd, dtype)
         u = self._unit(math.prod(shape), F64)
         return round_to(-1.0 / lambd * libm(math.log1p, -u), dtype).reshape(shape)
 
@@ -241,7 +199,7 @@ class Generator(Stream):
                 f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}\n"
                 "sigma is the half-width at half-maximum."
             )
-        _need_continuous("Cauchy", dtype)
+        need_continuous("Cauchy", dtype)
         x = libm(math.tan, math.pi * (self._unit(math.prod(shape), F64) - 0.5))
         return round_to(fma(x, sigma, median), dtype).reshape(shape)
 
@@ -254,7 +212,7 @@ class Generator(Stream):
         u = self._unit(math.prod(shape), F64)
         with np.errstate(divide="ignore"):  # log(0): never a success
             trials = np.ceil(np.log(u) / math.log1p(-p))
-        if dtype.kind != "f":
+        if dtype not in FLOATS:
             return trials.astype(I64).astype(dtype).reshape(shape)  # too large: wraps around
         return round_to(trials, dtype).reshape(shape)
 
@@ -269,7 +227,7 @@ class Generator(Stream):
 
         weights (k) -> (num_samples), or (m, k) -> (m, num_samples)
         """
-        _check_multinomial(weights, num_samples, replacement)
+        need_weights(weights, num_samples, replacement)
         if not replacement or num_samples == 1:
             with np.errstate(divide="ignore", invalid="ignore"):  # a float16 q may be 0
                 keys = weights / self.exponential(weights.shape, weights.dtype)
@@ -285,65 +243,6 @@ class Generator(Stream):
             return np.searchsorted(levels.astype(F64), u)
         rows = [np.searchsorted(row, x) for row, x in zip(levels.astype(F64), u, strict=True)]
         return np.array(rows, I64).reshape(u.shape)
-
-
-# ---- what the arguments must be ------------------------------------------------------------------
-
-
-def _need_float(kernel: str, dtype: DType) -> None:
-    if dtype.kind != "f":
-        raise NotImplementedError(
-            f"\"{kernel}\" not implemented for '{SCALAR_TYPES.get(dtype.name, 'Long')}'\n"
-            "Pass a floating-point dtype; randint and random_ draw integers."
-        )
-
-
-def _need_continuous(name: str, dtype: DType) -> None:
-    if dtype.kind != "f":
-        raise DTypeError(
-            f"{name} distribution is a continuous probability distribution. dtype must be a "
-            f"floating point but you specified {dtype}",
-            "Draw into a floating-point tensor, then convert.",
-        )
-
-
-def _check_multinomial(weights: Floats, num_samples: int, replacement: bool) -> None:
-    if weights.ndim not in (1, 2):
-        raise RuntimeError(f"prob_dist must be 1 or 2 dim\nGot weights of shape {weights.shape}.")
-    if weights.dtype.kind != "f":
-        raise DTypeError(
-            "multinomial only supports floating-point dtypes for input, got: "
-            f"{SCALAR_TYPES.get(weights.dtype.name, 'Long')}",
-            "Convert the weights with .float().",
-        )
-    if num_samples <= 0:
-        raise RuntimeError(f"cannot sample n_sample <= 0 samples\nGot num_samples={num_samples}.")
-    if not replacement and num_samples > weights.shape[-1]:
-        raise RuntimeError(
-            "cannot sample n_sample > prob_dist.size(-1) samples without replacement\n"
-            f"Got num_samples={num_samples} for {weights.shape[-1]} weights; try replacement=True."
-        )
-    if not np.all((weights >= 0) & (weights < np.inf)):
-        raise RuntimeError(
-            "probability tensor contains either `inf`, `nan` or element < 0\n"
-            "Weights are finite and not negative."
-        )
-    if not np.all(weights.sum(-1) > 0):
-        raise RuntimeError(
-            "invalid multinomial distribution (sum of probabilities <= 0)\n"
-            "At least one weight must be positive."
-        )
-
-
-def _integers_of(dtype: DType) -> tuple[int, int]:
-    """The smallest and the largest integer below which ``dtype`` holds every other."""
-    if dtype.kind == "b":
-        return 0, 1
-    if dtype.kind == "f":
-        exact = 2 ** (np.finfo(dtype).nmant + 1)
-        return -exact, exact
-    limits = np.iinfo(dtype)
-    return int(limits.min), int(limits.max)
 
 
 def _modulo(words: Array, span: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..backend import jit_enabled
-from ..shapes import is_int
+from .checks import seed_of
 from .rounding import F32, F64, DType, Floats
 from .twister import fill_unit
 
@@ -50,17 +50,7 @@ class Stream:
 
         Negative seeds count from 2**64. The Twister takes the lower 32 bits.
         """
-        if not is_int(seed):
-            raise RuntimeError(
-                f"manual_seed expected a long, but got {type(seed).__name__}\n"
-                "Pass an integer, e.g. manual_seed(0)."
-            )
-        seed = int(seed)
-        if not -(2**63) <= seed < 2**64:
-            raise ValueError(
-                f"Overflow when unpacking long long\nThe seed {seed} lies outside [-2**63, 2**64)."
-            )
-        self._seed = seed % 2**64
+        self._seed = seed_of(seed)
         self._twister.seed(self._seed % 2**32)
         self._normal = None
         return self

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
+from ..autograd.mode import mode
+from ..dtypes import HALVES
 from ..tensor import Tensor
 from .activation import ReLU
 from .conv import Conv2d
@@ -46,6 +48,7 @@ def _takes(module: Module, x: Any) -> bool:
     """Tell whether this is a convolution that would accept ``x`` without a word."""
     return (
         _plain(module, Conv2d)
+        and mode.autocast is None
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)
         and isinstance(x, Tensor)
@@ -83,6 +86,7 @@ def _normalises(module: Any, conv: Any) -> bool:
         and module.running_mean is not None
         and module.running_mean.array.shape == (conv.out_channels,)
         and module.running_mean.array.dtype == conv.weight.array.dtype
+        and conv.weight.array.dtype not in HALVES  # they would round another way
     )
 
 

@@ -132,10 +132,10 @@ class Gate(Function):
     ``zeros`` says whether a tensor without gradient is shown with zeros or with None.
     """
 
-    name = "BackwardHookFunctionBackward"
+    label = "BackwardHookFunctionBackward"
 
     def __init__(self, tensors: list[Tensor], action: Action, zeros: bool) -> None:
-        self.kinds = [(t.array.shape, t.array.dtype) for t in tensors]
+        self.blanks = [(t.array.shape, t.array.dtype) for t in tensors]
         self.xp = XP[type(tensors[0].array)]
         self.action, self.zeros = action, zeros
         self.connect(*[t.edge for t in tensors])
@@ -147,14 +147,14 @@ class Gate(Function):
 
     def _shown(self, i: int, g: Any, zeros: bool) -> Any:
         if g is None:
-            return Tensor.wrap(self.xp.zeros(*self.kinds[i])) if zeros else None
+            return Tensor.wrap(self.xp.zeros(*self.blanks[i])) if zeros else None
         return g if isinstance(g, Variable) else Tensor.wrap(self.xp.asarray(g))
 
 
 class Passage(Output):
     """The node of one tensor that went through a gate."""
 
-    name = Gate.name
+    label = Gate.label
 
 
 def _through(gate: Gate, i: int, x: Tensor) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ..autograd.function import Handle
 from ..autograd.mode import no_grad
-from ..dtypes import device, dtype, float16, float32, float64, to_dtype
+from ..dtypes import bfloat16, device, dtype, float16, float32, float64, to_dtype
 from ..errors import Explained
 from ..tensor import Tensor
 from . import state
@@ -170,6 +170,10 @@ class Module(Tree):
     def half(self) -> Self:
         """Convert floating point parameters and buffers to float16."""
         return self.to(float16)
+
+    def bfloat16(self) -> Self:
+        """Convert floating point parameters and buffers to bfloat16."""
+        return self.to(bfloat16)
 
     # ── hooks ──
 

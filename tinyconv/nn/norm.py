@@ -78,7 +78,7 @@ class _BatchNorm(Module):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if momentum is None:  # the plain average of all batches
-                momentum = 1.0 / float(self.num_batches_tracked)
+                momentum = self.num_batches_tracked
         from_batch = self.training or self.running_mean is None
         tracked = not self.training or self.track_running_stats
         return ops.batch_norm(

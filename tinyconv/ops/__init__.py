@@ -1,6 +1,7 @@
 """Differentiable operations: one file per op with a kernel, one per family of short ones."""
 
 from ..shapes import wrap_dim
+from . import autocast as _lists
 from ._common import result_dtype, scalar_dtype
 from .activation import (
     celu,
@@ -19,36 +20,100 @@ from .activation import (
     softsign,
     tanhshrink,
 )
+from .addition import (
+    addbmm,
+    addbmm_,
+    addmm,
+    addmm_,
+    addmv,
+    addmv_,
+    addr,
+    addr_,
+    baddbmm,
+    baddbmm_,
+)
+from .arrange import (
+    H,
+    adjoint,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_shapes,
+    broadcast_tensors,
+    fliplr,
+    flipud,
+    is_same_size,
+    mH,
+    narrow_copy,
+    real,
+    resize_,
+    resize_as_,
+    rot90,
+    squeeze_,
+    sum_to_size,
+    swapaxes,
+    swapaxes_,
+    swapdims,
+    swapdims_,
+    t_,
+    transpose_,
+    unsqueeze_,
+)
+from .blend import (
+    addcdiv,
+    addcdiv_,
+    addcmul,
+    addcmul_,
+    lerp,
+    lerp_,
+)
+from .cdist import cdist
 from .choose import clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_, clip, clip_, where
 from .compare import (
     allclose,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
     eq,
+    eq_,
     equal,
     ge,
+    ge_,
     greater,
+    greater_,
     greater_equal,
+    greater_equal_,
     gt,
+    gt_,
     isclose,
     isfinite,
     isinf,
     isnan,
+    isneginf,
+    isposinf,
+    isreal,
     le,
+    le_,
     less,
+    less_,
     less_equal,
+    less_equal_,
     logical_and,
+    logical_and_,
     logical_not,
+    logical_not_,
     logical_or,
+    logical_or_,
     logical_xor,
+    logical_xor_,
     lt,
+    lt_,
     ne,
+    ne_,
     not_equal,
+    not_equal_,
+    signbit,
 )
 from .conv import conv1d, conv2d, conv_block, conv_transpose1d, conv_transpose2d
 from .convert import (
+    bfloat16,
     bool,
     byte,
     char,
@@ -58,7 +123,10 @@ from .convert import (
     float,
     half,
     int,
+    is_complex,
     is_floating_point,
+    is_nonzero,
+    is_signed,
     long,
     numel,
     result_type,
@@ -68,12 +136,21 @@ from .convert import (
     type_as,
 )
 from .cross_entropy import cross_entropy, nll_loss
-from .distance import cosine_similarity, normalize, pairwise_distance
+from .determinant import det, logdet, slogdet
+from .distance import (
+    cosine_similarity,
+    dist,
+    normalize,
+    pairwise_distance,
+    renorm,
+    renorm_,
+)
 from .dropout import dropout, dropout2d
 from .elementwise import (
     abs,
     abs_,
     absolute,
+    absolute_,
     acos,
     acos_,
     acosh,
@@ -81,12 +158,19 @@ from .elementwise import (
     add,
     add_,
     arccos,
+    arccos_,
     arccosh,
+    arccosh_,
     arcsin,
+    arcsin_,
     arcsinh,
+    arcsinh_,
     arctan,
     arctan2,
+    arctan2_,
+    arctan_,
     arctanh,
+    arctanh_,
     asin,
     asin_,
     asinh,
@@ -107,6 +191,7 @@ from .elementwise import (
     div,
     div_,
     divide,
+    divide_,
     erf,
     erf_,
     erfc,
@@ -118,6 +203,7 @@ from .elementwise import (
     expm1,
     expm1_,
     fix,
+    fix_,
     floor,
     floor_,
     floor_divide,
@@ -141,9 +227,11 @@ from .elementwise import (
     mul,
     mul_,
     multiply,
+    multiply_,
     neg,
     neg_,
     negative,
+    negative_,
     reciprocal,
     reciprocal_,
     relu,
@@ -155,6 +243,8 @@ from .elementwise import (
     rsqrt,
     rsqrt_,
     rsub,
+    sgn,
+    sgn_,
     sigmoid,
     sigmoid_,
     sign,
@@ -168,16 +258,29 @@ from .elementwise import (
     sub,
     sub_,
     subtract,
+    subtract_,
     tan,
     tan_,
     tanh,
     tanh_,
     true_divide,
+    true_divide_,
     trunc,
     trunc_,
 )
 from .embedding import embedding, one_hot
-from .extrema import all, amax, amin, any, argmax, argmin, max, min
+from .extrema import (
+    all,
+    amax,
+    amin,
+    aminmax,
+    any,
+    argmax,
+    argmin,
+    max,
+    min,
+)
+from .factor import old_cholesky, old_qr
 from .fill import copy_, fill_, zero_
 from .fold import fold, unfold
 from .indexing import (
@@ -193,6 +296,24 @@ from .indexing import (
     scatter_add_,
     take_along_dim,
 )
+from .integers import (
+    bitwise_and,
+    bitwise_and_,
+    bitwise_left_shift,
+    bitwise_left_shift_,
+    bitwise_not,
+    bitwise_not_,
+    bitwise_or,
+    bitwise_or_,
+    bitwise_right_shift,
+    bitwise_right_shift_,
+    bitwise_xor,
+    bitwise_xor_,
+    gcd,
+    gcd_,
+    lcm,
+    lcm_,
+)
 from .joining import (
     cat,
     concat,
@@ -206,7 +327,7 @@ from .joining import (
     tile,
     vstack,
 )
-from .linalg import addmm, bmm, dot, einsum, matmul, mm, mv, outer, rmatmul
+from .linalg import bmm, dot, einsum, matmul, mm, mv, outer, rmatmul
 from .linear import linear
 from .loss import (
     binary_cross_entropy,
@@ -218,6 +339,7 @@ from .loss import (
     smooth_l1_loss,
 )
 from .normalization import batch_norm, group_norm, instance_norm, layer_norm
+from .norms import norm
 from .pad import pad
 from .piecewise import (
     hardshrink,
@@ -234,6 +356,21 @@ from .piecewise import (
     threshold,
     threshold_,
 )
+from .pinned import is_pinned, pin_memory
+from .places import (
+    argwhere,
+    index_add,
+    index_add_,
+    index_copy,
+    index_copy_,
+    index_fill,
+    index_fill_,
+    masked_scatter,
+    masked_scatter_,
+    put,
+    put_,
+    take,
+)
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -245,15 +382,135 @@ from .pool import (
     max_pool2d,
 )
 from .power import pow, pow_, square, square_
-from .random import bernoulli_, exponential_, normal_, random_, uniform_
-from .reduce import cumsum, logsumexp, mean, norm, prod, sum
+from .products import (
+    chain_matmul,
+    cross,
+    ger,
+    inner,
+    kron,
+    tensordot,
+    vdot,
+)
+from .quantiles import (
+    kthvalue,
+    median,
+    mode,
+    nanmedian,
+    nanquantile,
+    quantile,
+)
+from .random import (
+    bernoulli,
+    bernoulli_,
+    exponential_,
+    multinomial,
+    normal_,
+    random_,
+    uniform_,
+)
+from .rarer import (
+    copysign,
+    copysign_,
+    deg2rad,
+    deg2rad_,
+    float_power,
+    float_power_,
+    fmax,
+    fmin,
+    heaviside,
+    heaviside_,
+    ldexp,
+    ldexp_,
+    logaddexp,
+    logaddexp2,
+    logit,
+    logit_,
+    nan_to_num,
+    nan_to_num_,
+    positive,
+    rad2deg,
+    rad2deg_,
+    sinc,
+    sinc_,
+    xlogy,
+    xlogy_,
+)
+from .reduce import (
+    count_nonzero,
+    logsumexp,
+    mean,
+    nanmean,
+    nansum,
+    prod,
+    sum,
+)
+from .replace import diagonal_scatter, select_scatter, slice_scatter
 from .resample import interpolate, upsample
+from .scans import (
+    cummax,
+    cummin,
+    cumprod,
+    cumprod_,
+    cumsum,
+    cumsum_,
+    cumulative_trapezoid,
+    diff,
+    logcumsumexp,
+    trapezoid,
+    trapz,
+)
+from .scatter_reduce import scatter_reduce, scatter_reduce_
+from .search import (
+    bucketize,
+    histc,
+    searchsorted,
+)
 from .shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from .slices import chunk, diagonal, narrow, select, split, unbind
 from .softmax import log_softmax, softmax
-from .sorting import argsort, bincount, sort, topk, unique
-from .spread import std, var
+from .solve import inverse, matrix_power
+from .sorting import (
+    argsort,
+    bincount,
+    msort,
+    sort,
+    topk,
+    unique,
+    unique_consecutive,
+)
+from .spectral import old_svd, pinverse
+from .spread import (
+    std,
+    std_mean,
+    var,
+    var_mean,
+)
+from .stacks import (
+    cartesian_prod,
+    column_stack,
+    combinations,
+    dsplit,
+    dstack,
+    hsplit,
+    meshgrid,
+    row_stack,
+    split_with_sizes,
+    tensor_split,
+    vsplit,
+)
 from .subscript import getitem, index_put, index_put_, setitem
+from .triangles import (
+    block_diag,
+    diag,
+    diag_embed,
+    diagflat,
+    fill_diagonal_,
+    trace,
+    tril,
+    tril_,
+    triu,
+    triu_,
+)
 from .views import _sizes as sizes
 from .views import (
     broadcast_to,
@@ -275,3 +532,4 @@ from .views import (
     view,
     view_as,
 )
+from .windows import as_strided, storage_offset, windows

@@ -6,10 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd.function import Function, op, type_name
+from ..autograd.function import Function, cast, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
-from ..dtypes import BY_NUMPY, bool_, dtype, get_default_dtype, int64, promote_types, to_dtype
+from ..dtypes import (
+    BY_NUMPY,
+    FLOATS,
+    bool_,
+    dtype,
+    get_default_dtype,
+    int64,
+    promote_types,
+    to_dtype,
+)
 from ..shapes import Shape
 
 NUMPY = XP[next(iter(XP))]  # the array library of the CPU, which also owns host-side scalars
@@ -23,6 +32,11 @@ def dtype_of(x: Any) -> dtype:
     """The dtype of a Variable or array."""
     kind = (x.array if isinstance(x, Variable) else x).dtype
     return BY_NUMPY.get(kind) or to_dtype(kind)  # the latter to complain
+
+
+def kind_of(x: Any) -> Any:
+    """The NumPy dtype of an array or a number, which is looked at on the CPU, where it is."""
+    return x.dtype if hasattr(x, "dtype") else NUMPY.asarray(x).dtype
 
 
 def shape_of(x: Any) -> Shape:
@@ -72,45 +86,21 @@ def result_dtype(*operands: Any) -> dtype:
 # ── conversion ────────────────────────────────────────────────────────────────────────────────
 
 
-@op
-class Cast(Function):
-    """To another number type; the gradient comes back in the old one."""
-
-    name = "ToCopyBackward0"
-    dtype: Any
-
-    def forward(self, x: Array) -> Array:
-        self.source = x.dtype
-        return x.astype(self.dtype)
-
-    def backward(self, g: Any) -> Any:
-        return (cast(g, self.source),)
-
-
-@op
-class _Round(Function):
-    """To a number type without gradients."""
-
-    differentiable = False
-    dtype: Any
-
-    def forward(self, x: Array) -> Array:
-        return x.astype(self.dtype)
-
-
-def cast(x: Any, target: Any) -> Any:
-    """Convert to a NumPy dtype, or return ``x`` itself if it has it already."""
-    if (x.array if isinstance(x, Variable) else x).dtype == target:
-        return x
-    return (Cast if NUMPY.dtype(target).kind == "f" else _Round)(target)(x)
+def as_given(y: Any, x: Any) -> Any:
+    """``y``, made of ``widened(x)`` by several Functions, in the dtype of ``x``: one rounding for all."""
+    name = y.node and y.node.label
+    y = cast(y, dtype_of(x).numpy)
+    if name:
+        y.node.label = name  # torch knows one operation
+    return y
 
 
 def floating(x: Any) -> Any:
     """Integers become the default floating-point dtype: sin(2) has a fraction."""
     if isinstance(x, Variable):
-        if x.array.dtype.kind != "f":
+        if x.array.dtype not in FLOATS:
             return cast(x, get_default_dtype().numpy)
-    elif hasattr(x, "dtype") and x.dtype.kind != "f":
+    elif hasattr(x, "dtype") and x.dtype not in FLOATS:
         return x.astype(get_default_dtype().numpy)
     return x
 
@@ -143,7 +133,8 @@ def _wrapped(value: int, target: dtype) -> Any:
 
 
 _C_NAMES = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int",
-            "int64": "int64_t", "float16": "c10::Half", "float32": "float", "float64": "double"}  # fmt: skip
+            "int64": "int64_t", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float",
+            "float64": "double"}  # fmt: skip
 
 
 # ── two operands ──────────────────────────────────────────────────────────────────────────────
@@ -174,11 +165,11 @@ def operands(x: Any, y: Any, takes: Takes = ANYTHING) -> tuple[Any, Any]:
             if x.array.dtype is y.array.dtype:
                 return x, y
         elif takes.other and type(y) in _WEAK:
-            kind = x.array.dtype.kind
-            if kind == "f" or (kind != "b" and type(y) is int and 0 <= y < 128):
+            kind = x.array.dtype
+            if kind in FLOATS or (kind.kind != "b" and type(y) is int and 0 <= y < 128):
                 return x, y
     elif isinstance(y, Variable):
-        if takes.input and type(x) in _WEAK and y.array.dtype.kind == "f":
+        if takes.input and type(x) in _WEAK and y.array.dtype in FLOATS:
             return x, y
     elif type(x) in XP or type(y) in XP:
         return x, y
@@ -254,6 +245,7 @@ def not_implemented(kernel: str, x: Array, way_out: str) -> NotImplementedError:
 class SumTo(Function):
     """Sum over the axes along which ``shape`` was stretched: the transpose of broadcasting."""
 
+    widens = "always"
     shape: Shape
 
     def forward(self, x: Array) -> Array:
@@ -313,7 +305,8 @@ def zeros_like(x: Any) -> Any:
 class Select(Function):
     """``x`` where the condition holds, ``y`` elsewhere; the NaN of the branch not taken does not leak."""
 
-    name = "WhereBackward0"
+    label = "WhereBackward0"
+    widens = "numbers"
 
     def forward(self, c: Array, x: Array, y: Array) -> Array:
         self.shapes = shape_of(x), shape_of(y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..backend import Array, Kernel
+from ..backend import Array, Kernel, blocks
 
 # Numerators and denominators, highest power first, of W. J. Cody, "Rational Chebyshev approximations
 # for the error function", Mathematics of Computation 23 (1969), 631-637; relative error below 6e-17.
@@ -78,6 +78,14 @@ def erfc_kernel(xp: Any, x: Array, y: Array) -> None:
 def _erfc_loop(start: int, stop: int, x: Array, y: Array) -> None:
     for i in range(start, stop):
         y[i] = math.erfc(x[i])
+
+
+def _plan(x: Array, y: Array) -> Any:
+    return blocks(x.size), (x, y, x.size)
+
+
+erf_kernel.cuda(_plan)
+erfc_kernel.cuda(_plan)
 
 
 def fill(kernel: Kernel, xp: Any, x: Array) -> Array:

@@ -17,24 +17,32 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import (
+    XP,
     Array,
     Kernel,
     fma,
-    helper,
     lanes,
     larger,
     load,
     load_part,
-    pick,
     scratch,
     spread,
     store,
     store_part,
-    total,
+)
+from ._norm_rows import (
+    BLOCK,
+    add_columns,
+    combine_row,
+    merge,
+    row_moments,
+    row_products,
+    row_sum,
+    scale_row,
+    spread_columns,
 )
 
-BLOCK = 2048  # numbers added up in x's own precision
-IMAGES = 128  # the same by column
+IMAGES = 128  # numbers of a column added up in x's own precision
 COLUMNS = 512  # of so many columns, what is kept of them stays in the nearest cache
 
 
@@ -46,118 +54,6 @@ def channels(x: Array, *_: Any) -> int:
 def planes(x: Array, *_: Any) -> int:
     """What threads share otherwise."""
     return int(x.shape[0] * x.shape[1])
-
-
-@helper
-def merge(count, mean, squares, pixels, one, two, shift):
-    """Mean and squared deviations of ``count`` numbers and a block, whose sums, also of squares, are measured from ``shift``."""
-    average, share = one * (1 / pixels), pixels / (count + pixels)
-    distance = shift + average - mean
-    squares += two - one * average + distance * distance * count * share
-    return mean + distance * share, squares
-
-
-# ── rows of pixels ────────────────────────────────────────────────────────────────────────────
-
-
-@helper
-def row_sum(x, at, count):
-    """The sum of some neighbours."""
-    n = lanes(x)
-    sums = 0.0
-    for begin in range(0, count, BLOCK):
-        end = min(begin + BLOCK, count)
-        a, b = spread(x, 0.0), spread(x, 0.0)
-        for i in range(begin, end, 2 * n):
-            a = a + load_part(x, at + i, 0, end - i)
-            b = b + load_part(x, at + i + n, 0, end - i - n)
-        sums += total(a + b)
-    return sums
-
-
-@helper
-def row_moments(x, at, count, shift):
-    """The sum of some neighbours, and of their squares, measured from ``shift``."""
-    n = lanes(x)
-    middle, zero = spread(x, shift), spread(x, 0.0)
-    ones, twos = 0.0, 0.0
-    for begin in range(0, count, BLOCK):
-        end = min(begin + BLOCK, count)
-        a, b, a2, b2 = zero, zero, zero, zero
-        for i in range(begin, end, 2 * n):
-            d = pick(x, at + i, 1, 0, end - i, shift) - middle
-            e = pick(x, at + i + n, 1, 0, end - i - n, shift) - middle
-            a, b, a2, b2 = a + d, b + e, fma(d, d, a2), fma(e, e, b2)
-        ones += total(a + b)
-        twos += total(a2 + b2)
-    return ones, twos
-
-
-@helper
-def scale_row(x, y, at, count, mean, scale, shift, relu):
-    """y = (x - mean) scale + shift, if need be rectified."""
-    n = lanes(x)
-    middle, a, b, zero = spread(x, mean), spread(x, scale), spread(x, shift), spread(x, 0.0)
-    for i in range(0, count, n):
-        v = fma(load_part(x, at + i, 0, count - i) - middle, a, b)
-        if relu:
-            v = larger(zero, v, zero, v)
-        store_part(y, at + i, 0, count - i, v)
-
-
-@helper
-def row_products(g, x, y, at, count, mean, relu):
-    """The sum of some neighbours of g, and of g (x - mean); with ``relu``, g counts where y is positive or NaN."""
-    n = lanes(x)
-    middle, zero = spread(x, mean), spread(x, 0.0)
-    sums, products = 0.0, 0.0
-    for begin in range(0, count, BLOCK):
-        end = min(begin + BLOCK, count)
-        a, b = zero, zero
-        for i in range(begin, end, n):
-            v = load_part(g, at + i, 0, end - i)
-            if relu:
-                v = larger(load_part(y, at + i, 0, end - i), zero, v, zero)
-            a, b = a + v, fma(v, load_part(x, at + i, 0, end - i) - middle, b)
-        sums += total(a)
-        products += total(b)
-    return sums, products
-
-
-@helper
-def combine_row(g, x, y, gx, at, count, mean, by_g, by_x, shift, relu):
-    """gx = g by_g + (x - mean) by_x + shift; g as in ``row_products``."""
-    n = lanes(x)
-    middle, p, q, r = spread(x, mean), spread(x, by_g), spread(x, by_x), spread(x, shift)
-    zero = spread(x, 0.0)
-    for i in range(0, count, n):
-        v = load_part(g, at + i, 0, count - i)
-        if relu:
-            v = larger(load_part(y, at + i, 0, count - i), zero, v, zero)
-        d = load_part(x, at + i, 0, count - i) - middle
-        store_part(gx, at + i, 0, count - i, fma(v, p, fma(d, q, r)))
-
-
-# ── several channels in a vector ──────────────────────────────────────────────────────────────
-# ``c`` channels of ``length`` pixels each; ``columns`` holds several vectors of ``size`` numbers, one after the other.
-
-
-@helper
-def spread_columns(numbers, first, last, length, columns, at):
-    """Repeat the numbers of some channels for each of their pixels."""
-    for k in range(first, last):
-        for j in range((k - first) * length, (k - first + 1) * length):
-            columns[at + j] = numbers[k]
-
-
-@helper
-def add_columns(columns, at, first, last, length, sums):
-    """Add up the columns of each channel."""
-    for k in range(first, last):
-        one = 0.0
-        for j in range((k - first) * length, (k - first + 1) * length):
-            one += columns[at + j]
-        sums[k] += one
 
 
 # ── sums ──────────────────────────────────────────────────────────────────────────────────────
@@ -400,3 +296,153 @@ def _combine_loop(start, stop, g, x, y, mean, by_g, by_x, shift, relu, gx):
                 d = fma(d, load(columns, 2 * size + skip + j), load(columns, 3 * size + skip + j))
                 v = fma(v, load(columns, size + skip + j), d)
                 store_part(flat_gx, at + j, 0, width - j, v)
+
+
+# ── whole steps ───────────────────────────────────────────────────────────────────────────────
+# On the CPU made of the loops above. A GPU takes two kernels for each: one looks at all pixels and notes what it finds in
+# some `parts` of them, the other adds up the parts and goes over the pixels again; no host waits for either.
+
+BLOCKS = 512  # about as many as fit on a large GPU at a time
+SECTOR = 32  # bytes of memory that come together
+
+
+def shares(x: Array) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """How blocks share (n, c, l): groups of channels by parts of the pixels; n, c, l, and how many of either are in one."""
+    n, c, length = x.shape
+    width = 1
+    while length == 1 and width < min(c, SECTOR // x.itemsize):
+        width *= 2
+    groups, lines, pixels = -(-c // width), 256 // width, n * length
+    parts = max(min(BLOCKS // max(groups, 1), pixels // (8 * lines)), 1)
+    span = max(-(-pixels // (parts * lines)), 1) * lines
+    return (groups, max(-(-pixels // span), 1)), (n, c, length, width, span)
+
+
+def _pieces(xp: Any, x: Array) -> list[Array]:
+    """The pixels of all channels, (c, n l), in the parts that blocks take."""
+    (_, parts), (n, c, length, _, span) = shares(x)
+    pixels = xp.moveaxis(x, 1, 0).reshape(c, n * length)
+    return [pixels[:, i * span : (i + 1) * span] for i in range(parts)]
+
+
+@Kernel
+def moment_parts(xp, x, parts):
+    """Of each channel in each part of the pixels: the mean, and the sum of squared distances from it."""
+    for (mean, squares), piece in zip(parts, _pieces(xp, x), strict=True):
+        mean[...] = piece.mean(1, dtype=parts.dtype)
+        squares[...] = xp.square(piece - mean[:, None]).sum(1)
+
+
+@moment_parts.cuda
+def _moment_parts_cuda(x, parts):
+    grid, sizes = shares(x)
+    return grid, (x, parts, *sizes)
+
+
+@Kernel
+def product_parts(xp, g, x, y, mean, parts):
+    """Of each channel in each part of the pixels: the sum of g and, given an x, of g (x - mean); given a y, where that is positive."""
+    if y is not None:
+        g = xp.where(y <= 0, g.dtype.type(0), g)
+    for (sums, products), *pieces in zip(
+        parts, *(_pieces(xp, a) for a in (g, x) if a is not None), strict=True
+    ):
+        sums[...] = pieces[0].sum(1, dtype=parts.dtype)
+        if x is not None:
+            products[...] = (pieces[0] * (pieces[1] - mean[:, None])).sum(1)
+
+
+@product_parts.cuda
+def _product_parts_cuda(g, x, y, mean, parts):
+    grid, sizes = shares(g)
+    return grid, (g, *_pointers(x, y, mean), parts, *sizes)
+
+
+@channel_sums.cuda
+def _sums_cuda(x, sums):
+    (groups, count), (_, c, _, width, _) = shares(x)
+    parts = XP[type(x)].empty((count, 2, c))
+    product_parts(x, None, None, None, parts)
+    return groups, (parts, count, sums, sums.itemsize, c, width)
+
+
+@Kernel
+def normalise(
+    xp, x, w, b, running_mean, running_var, momentum, batches, eps, relu, fixed, mean, rstd, y
+):
+    """y = (x - mean) rstd w + b, with the statistics of the batch, or if these are ``fixed`` the running ones.
+
+    Those of the batch move the running ones by ``momentum``, or by one over the number of ``batches``. Also fills the
+    mean and one over the standard deviation. Any of w, b and the running statistics may be None.
+    """
+    if fixed:
+        mean[...], rstd[...] = running_mean, running_var
+    else:
+        channel_statistics(x, mean, rstd)
+        count = x.size // len(mean)
+        share = momentum if batches is None else 1 / batches
+        for running, value in (running_mean, mean), (running_var, rstd * (count / (count - 1))):
+            if running is not None:
+                running[...] = running * (1 - share) + value * share
+    rstd[...] = 1 / xp.sqrt(rstd + eps)
+    shift = xp.zeros(mean.shape, x.dtype) if b is None else b
+    channel_affine(x, mean, rstd if w is None else rstd * w, shift, relu, y)
+
+
+@normalise.cuda
+def _normalise_cuda(
+    x, w, b, running_mean, running_var, momentum, batches, eps, relu, fixed, mean, rstd, y
+):
+    grid, sizes = shares(x)
+    parts = None
+    if not fixed:
+        parts = XP[type(x)].empty((grid[1], 2, len(mean)))
+        moment_parts(x, parts)
+    return grid, (
+        x, *_pointers(parts, w, b), _itemsize(w), _itemsize(b), *_pointers(running_mean, running_var),
+        _itemsize(running_mean, running_var), float(momentum), *_pointers(batches), float(eps), int(relu), mean, rstd, y,
+        *sizes,
+    )  # fmt: skip
+
+
+@Kernel
+def normalise_back(xp, g, x, y, w, mean, rstd, fixed, gx, gw, gb):
+    """The gradients of ``normalise``, those of them that are not None; given a y, the output, g counts where that is positive."""
+    relu, outs = y is not None, g if y is None else y
+    sums, products = xp.empty((2, *mean.shape))
+    if not (fixed and gw is None and gb is None):
+        channel_products(g, x, outs, mean, relu, sums, products)
+    if gx is not None:
+        scale = rstd if w is None else rstd * w
+        by_x = shift = xp.zeros(mean.shape)
+        if not fixed:
+            shift = scale / -(x.shape[0] * x.shape[2])
+            by_x, shift = shift * rstd * rstd * products, shift * sums
+        channel_combine(g, x, outs, mean, scale, by_x, shift, relu, gx)
+    if gw is not None:
+        gw[...] = products * rstd
+    if gb is not None:
+        gb[...] = sums
+
+
+@normalise_back.cuda
+def _normalise_back_cuda(g, x, y, w, mean, rstd, fixed, gx, gw, gb):
+    grid, sizes = shares(x)
+    parts = None
+    if not (fixed and gw is None and gb is None):
+        parts = XP[type(x)].empty((grid[1], 2, len(mean)))
+        product_parts(g, x, y, mean, parts)
+    return (grid[0], grid[1] if gx is not None else 1), (
+        g, x, *_pointers(y, parts), grid[1], *_pointers(w), _itemsize(w), mean, rstd, int(fixed),
+        *_pointers(gx, gw, gb), _itemsize(gb), *sizes,
+    )  # fmt: skip
+
+
+def _pointers(*arrays: Array | None) -> list[Any]:
+    """What a kernel is given for arrays: a null pointer for those that are missing, a copy of one to read that has gaps."""
+    return [0 if a is None else a if a.flags.c_contiguous else a.copy(order="C") for a in arrays]
+
+
+def _itemsize(*arrays: Array | None) -> int:
+    """Bytes of a number of these, which are of one type."""
+    return next((a.itemsize for a in arrays if a is not None), 0)

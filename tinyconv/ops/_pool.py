@@ -1,6 +1,6 @@
 """The loops of pooling: the largest element under each window, the sum, and the transposes of both.
 
-``x`` is (planes, h, w), ``y`` (planes, oh, ow). ``where`` tells which tap of its window won, counted row by row: a byte an
+``x`` is (planes, h, w), ``y`` (planes, oh, ow); on a GPU also (images, h, w, c) and (images, oh, ow, c). ``where`` tells which tap of its window won, counted row by row: a byte an
 output, unless the window is huge. The first of equals wins, NaN beats everything, padding never wins.
 
 Note [Windows in step]. A vector holds neighbouring windows, which take one tap after the other in step. Which lanes of
@@ -11,10 +11,13 @@ to write to: where windows overlap, a plain loop from window to window is faster
 from __future__ import annotations
 
 from itertools import product
-from math import inf
+from math import inf, prod
+from typing import Any
 
 from ..backend import (
+    Array,
     Kernel,
+    blocks,
     helper,
     lanes,
     larger,
@@ -58,6 +61,11 @@ def _taps(windows: int, size: int, stride: int, padding: int, tap: int) -> tuple
         return slice(0, 0), slice(0, 0)
     start = first * stride + tap - padding
     return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
+
+
+def _sizes(x: Array, y: Array) -> tuple[int, ...]:
+    """Planes, h, w, c, oh, ow of two arrays as the loops take them."""
+    return (*x.shape[:3], prod(x.shape[3:]), *y.shape[1:3])
 
 
 # ── the largest ───────────────────────────────────────────────────────────────────────────────
@@ -109,6 +117,11 @@ def _pool_max_loop(start, stop, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
                 store_part(flat_where, at, 0, ow - c, place)
 
 
+@pool_max.cuda
+def _pool_max_cuda(x, y, where, *window):
+    return blocks(y.size), (x, y, where, where.itemsize, *_sizes(x, y), *window)
+
+
 @Kernel
 def unpool_max(xp, gy, where, gx, kh, kw, sh, sw, ph, pw, dh, dw):
     """Each gradient is added at the place its output came from."""
@@ -138,6 +151,11 @@ def _unpool_max_loop(start, stop, gy, where, gx, kh, kw, sh, sw, ph, pw, dh, dw)
             at = (plane * h + r * sh - ph) * w - pw
             for c in range(gy.shape[2]):
                 flat_gx[at + c * sw + to[where[plane, r, c]]] += gy[plane, r, c]
+
+
+@unpool_max.cuda
+def _unpool_max_cuda(gy, where, gx, *window):
+    return blocks(gx.size), (gy, where, where.itemsize, gx, *_sizes(gx, gy), *window)
 
 
 @helper
@@ -294,3 +312,47 @@ def _unpool_sum_loop(start, stop, gy, gx, scale, kh, kw, sh, sw, ph, pw):
                     for k in range(min(sw, w - j)):
                         count = min((w - 1 - j - k) // sw + 1, n)
                         store_steps(flat_gx, at + k, sw, 0, count, load(parts, k * n))
+
+
+# ── the average ───────────────────────────────────────────────────────────────────────────────
+# Of the elements under a window, with the padding if ``padded``; or the sum over a ``divisor`` that is not 0.
+
+
+def _counts(xp: Any, size: int, k: int, s: int, p: int, out: int, padded: bool) -> Array:
+    """How many elements of one axis each window counts."""
+    start = xp.arange(out) * s - p
+    end = xp.minimum(start + k, size + p)
+    return end - start if padded else xp.minimum(end, size) - xp.maximum(start, 0)
+
+
+def _scale(
+    xp: Any, x: Array, y: Array, window: tuple[int, ...], padded: bool, divisor: int
+) -> Array:
+    """One over the number of elements that count under each window, (oh, ow)."""
+    if divisor:
+        return xp.full(y.shape[1:3], 1 / divisor, x.dtype)
+    sides = zip(x.shape[1:3], window[:2], window[2:4], window[4:], y.shape[1:3], strict=True)
+    counts = xp.multiply.outer(*[_counts(xp, *v, padded) for v in sides])
+    return (1 / counts.astype("float64")).astype(x.dtype)
+
+
+@Kernel
+def pool_mean(xp, x, y, padded, divisor, *window):
+    """The average under each window."""
+    pool_sum(x, y, _scale(xp, x, y, window, padded, divisor), *window)
+
+
+@pool_mean.cuda
+def _pool_mean_cuda(x, y, padded, divisor, *window):
+    return blocks(y.size), (x, y, int(padded), float(divisor), *_sizes(x, y), *window)
+
+
+@Kernel
+def unpool_mean(xp, gy, gx, padded, divisor, *window):
+    """The transpose: each gradient is spread over all elements that its window counts."""
+    unpool_sum(gy, gx, _scale(xp, gx, gy, window, padded, divisor), *window)
+
+
+@unpool_mean.cuda
+def _unpool_mean_cuda(gy, gx, padded, divisor, *window):
+    return blocks(gx.size), (gy, gx, int(padded), float(divisor), *_sizes(gx, gy), *window)

@@ -10,6 +10,7 @@ from ..autograd.function import Function, op
 from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
 from ..backend import Array
+from ..dtypes import FLOATS
 from ..shapes import broadcast
 from ._common import XP, Takes, floating, operands, shape_of, unbroadcast
 
@@ -19,6 +20,7 @@ from ._common import XP, Takes, floating, operands, shape_of, unbroadcast
 class Unary(Function):
     """y = value(x), gx = derivative(g, x and/or y)."""
 
+    widens = "always"
     value: Callable[..., Array]
     derivative: Callable[..., Any]
     keeps: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ def unary(
     integers: bool = False,
     torch: str = "",
     at: str = "[0.3, 0.7]",
+    widens: str = "always",
 ) -> Callable[[Any], Any]:
     """Declare one row.
 
@@ -78,11 +81,13 @@ def unary(
         integers: defined on them too; otherwise they become floats first.
         torch: what torch calls the graph node, where that is not the name of the function.
         at: where the doctest looks.
+        widens: whether halves are computed in float32, as for a Function.
     """
     body = {
         "value": staticmethod(named(value)),
         "derivative": staticmethod(derivative),
         "keeps": _kept(derivative),
+        "widens": widens,
         "function": name,
     }
     cls = _declare(name, Unary, body, torch, derivative.__module__)
@@ -105,6 +110,7 @@ def unary(
 class Binary(Function):
     """z = value(x, y), with broadcasting; gx and gy are derivatives of g and of what they name."""
 
+    widens = "always"
     value: Callable[..., Array]
     by_x: Callable[..., Any]
     by_y: Callable[..., Any]
@@ -122,7 +128,7 @@ class Binary(Function):
         if want_x or want_y:
             self.shapes = getattr(x, "shape", ()), getattr(y, "shape", ())
             if self.with_number and isinstance(y, (int, float)):
-                self.name = self.with_number
+                self.label = self.with_number
             names = (self.x_keeps if want_x else ()) + (self.y_keeps if want_y else ())
             if names:
                 if type(z) not in XP:
@@ -173,6 +179,7 @@ def binary(
     integers: bool = True,
     numbers: str = "",
     torch: str = "",
+    widens: str = "always",
 ) -> Callable[[Any, Any], Any]:
     """Declare one row.
 
@@ -182,7 +189,8 @@ def binary(
             ``z`` (the result).
         integers: defined on them too; otherwise they become floats first.
         numbers: which operands may be Python numbers: "y", or both, with the operator: "x * y".
-        doc, torch: as for :func:`unary`. A node ``...1`` is ``...0`` if ``y`` is a number.
+        torch: what torch calls the graph node and, after a blank, that where ``y`` is a number.
+        doc, widens: as for :func:`unary`.
     """
     body = {
         "value": staticmethod(named(value)),
@@ -190,9 +198,10 @@ def binary(
         "by_y": staticmethod(by_y),
         "x_keeps": _kept(by_x),
         "y_keeps": _kept(by_y),
-        "with_number": f"{torch[:-1]}0" if torch.endswith("1") else "",
+        "widens": widens,
+        "with_number": torch.partition(" ")[2],
     }
-    cls = _declare(name, Binary, body, torch, by_x.__module__)
+    cls = _declare(name, Binary, body, torch.partition(" ")[0], by_x.__module__)
     takes = Takes(name, "x" in numbers, "y" in numbers, numbers.strip("x y"))
 
     if integers:
@@ -204,11 +213,20 @@ def binary(
         def function(input: Any, other: Any) -> Any:
             x, y = operands(input, other, takes)
             some = x if isinstance(x, Variable) else y
-            if isinstance(some, Variable) and some.array.dtype.kind == "f":
+            if isinstance(some, Variable) and some.array.dtype in FLOATS:
                 return cls()(x, y)
             return cls()(*(floating(v) if hasattr(v, "dtype") else v for v in (x, y)))
 
     return _present(function, cls, name, _BINARY_DOC, doc)
+
+
+def underivable(name: str, way_out: str) -> Callable[[Any], Any]:
+    """The derivative of what torch has none for."""
+
+    def derivative(g: Any) -> Any:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented\n{way_out}")
+
+    return derivative
 
 
 # ── in place ──────────────────────────────────────────────────────────────────────────────────
@@ -237,7 +255,7 @@ def _kept(derivative: Callable[..., Any]) -> tuple[str, ...]:
 def _declare(name: str, base: type, body: dict[str, Any], torch: str, module: str) -> Any:
     """The op of a row; ``module`` is that of the table."""
     if torch:
-        body["name"] = torch
+        body["label"] = torch
     return op(type(name.title().replace("_", ""), (base,), {**body, "__module__": module}))
 
 

@@ -1,14 +1,18 @@
 """The loops of softmax, its logarithm and the cross entropy: a row is read from memory once, then from the cache.
 
-``x``, ``y`` and gradients are (n, c), a row of scores each; results by row are (n,).
+``x``, ``y`` and gradients are (n, c), a row of scores each, or (n, c, k), where the scores of a row are k apart; results
+by row are (n,) or (n, k).
 """
 
 from __future__ import annotations
 
-from math import inf, log
+from math import inf, log, prod
+from typing import Any
 
 from ..backend import (
+    Array,
     Kernel,
+    blocks,
     exponential,
     helper,
     lanes,
@@ -22,6 +26,50 @@ from ..backend import (
 )
 
 BLOCK = 2048  # numbers added up in x's own precision
+SHORT = 1024  # a longer row takes a whole block of a GPU, as in the `.cu` file
+
+
+def as_rows(x: Array, axis: int) -> Array:
+    """A view of what `dense` gives with the scores along ``axis`` in rows, (n, c) or (n, c, k).
+
+    A scalar is a row of one.
+    """
+    if not x.ndim:
+        return x.reshape(1, 1)
+    c, last = x.shape[axis], _axis_last(x, axis)
+    if last.flags.c_contiguous:
+        return last.reshape(prod(last.shape[:-1]), c)
+    return x.reshape(prod(x.shape[:axis]), c, prod(x.shape[axis + 1 :]))
+
+
+def dense(xp: Any, x: Array, axis: int) -> Array:
+    """``x`` itself if scores along ``axis`` are next to each other or evenly spaced in memory, else a copy."""
+    if x.flags.c_contiguous or _axis_last(x, axis).flags.c_contiguous:
+        return x
+    return xp.ascontiguousarray(x)
+
+
+def _axis_last(x: Array, axis: int) -> Array:
+    if axis == x.ndim - 1:
+        return x
+    return x.transpose([*range(axis), *range(axis + 1, x.ndim), axis])
+
+
+def _in_rows(x, *_):
+    return x.ndim == 2
+
+
+def _grid(x: Array) -> tuple[int, tuple[int, int, int]]:
+    """How many blocks, and what kernels ask about rows: how many, how long, how far apart their numbers are."""
+    n, c = x.shape[:2]
+    k = x.shape[2] if x.ndim == 3 else 1
+    n *= k
+    return blocks(n) if k > 1 else blocks(32 * n) if c <= SHORT else n, (n, c, k)
+
+
+def _plan(x: Array, *others: Array) -> tuple[int, tuple[Any, ...]]:
+    grid, about = _grid(x)
+    return grid, (x, *others, *about)
 
 
 @helper
@@ -59,7 +107,7 @@ def softmax_rows(xp, x, y):
     y /= y.sum(1, keepdims=True)
 
 
-@softmax_rows.cpu
+@softmax_rows.cpu(when=_in_rows)
 def _softmax_loop(start, stop, x, y):
     c, n = x.shape[1], lanes(x)
     flat_x, flat_y = x.reshape(x.size), y.reshape(y.size)
@@ -78,7 +126,7 @@ def log_softmax_rows(xp, x, y):
     y -= xp.log(xp.exp(y).sum(1, keepdims=True))
 
 
-@log_softmax_rows.cpu
+@log_softmax_rows.cpu(when=_in_rows)
 def _log_softmax_loop(start, stop, x, y):
     c, n = x.shape[1], lanes(x)
     flat_x, flat_y = x.reshape(x.size), y.reshape(y.size)
@@ -98,7 +146,7 @@ def softmax_rows_backward(xp, g, y, gx):
     gx[...] = y * (g - (g * y).sum(1, keepdims=True))
 
 
-@softmax_rows_backward.cpu
+@softmax_rows_backward.cpu(when=_in_rows)
 def _softmax_backward_loop(start, stop, g, y, gx):
     c, n = g.shape[1], lanes(g)
     flat_g, flat_y, flat_gx = g.reshape(g.size), y.reshape(y.size), gx.reshape(gx.size)
@@ -123,7 +171,7 @@ def log_softmax_rows_backward(xp, g, y, gx):
     gx[...] = g - xp.exp(y) * g.sum(1, keepdims=True)
 
 
-@log_softmax_rows_backward.cpu
+@log_softmax_rows_backward.cpu(when=_in_rows)
 def _log_softmax_backward_loop(start, stop, g, y, gx):
     c, n = g.shape[1], lanes(g)
     flat_g, flat_y, flat_gx = g.reshape(g.size), y.reshape(y.size), gx.reshape(gx.size)
@@ -141,25 +189,25 @@ def _log_softmax_backward_loop(start, stop, g, y, gx):
             store_part(flat_gx, at + i, 0, c - i, load_part(flat_g, at + i, 0, c - i) - v)
 
 
+for _kernel in (softmax_rows, log_softmax_rows, softmax_rows_backward, log_softmax_rows_backward):
+    _kernel.cuda(_plan)
+
+
 @Kernel
-def class_losses(xp, x, target, weight, ignored, at, w, top, loss, bad):
+def class_losses(xp, x, target, weight, ignored, at, w, top, loss):
     """Where the score of its class is in each row, its weight, what it is measured from, and ``w (top - x_at)``.
 
-    ``weight`` of the classes is 1 if empty; a target that is ``ignored`` has none. ``bad[0]`` becomes 1 if there is no
-    such class.
+    ``weight`` of the classes is 1 if empty; a target that is ``ignored`` has none.
     """
-    n, c = x.shape
-    out = (target != ignored) & ((target < 0) | (target >= c))
-    bad[0] = out.any()
-    at[...] = xp.where((target == ignored) | out, 0, target)
+    at[...] = xp.where(target == ignored, 0, target)
     w[...] = xp.where(target == ignored, 0, weight[at] if weight.size else 1)
-    most = x.max(1) if n else top
+    most = x.max(1) if len(x) else top
     top[...] = xp.log(xp.exp(x - most[:, None]).sum(1)) + most
-    loss[...] = xp.where(w == 0, 0, w * (top - x[xp.arange(n), at]))
+    loss[...] = xp.where(w == 0, 0, w * (top - xp.take_along_axis(x, at[:, None], 1)[:, 0]))
 
 
-@class_losses.cpu
-def _class_losses_loop(start, stop, x, target, weight, ignored, at, w, top, loss, bad):
+@class_losses.cpu(when=_in_rows)
+def _class_losses_loop(start, stop, x, target, weight, ignored, at, w, top, loss):
     c = x.shape[1]
     flat = x.reshape(x.size)
     for r in range(start, stop):
@@ -169,24 +217,28 @@ def _class_losses_loop(start, stop, x, target, weight, ignored, at, w, top, loss
         at[r], w[r], loss[r] = 0, 0.0, 0.0
         if t == ignored:
             continue
-        if t < 0 or t >= c:
-            bad[0] = 1
-            continue
         at[r] = t
         w[r] = weight[t] if weight.size else 1.0
         if w[r] != 0:
             loss[r] = w[r] * (top[r] - x[r, t])
 
 
+@class_losses.cuda
+def _class_losses_cuda(x, target, weight, ignored, at, w, top, loss):
+    grid, about = _grid(x)
+    return grid, (x, target, weight, weight.size, ignored, at, w, top, loss, *about)
+
+
 @Kernel
 def class_gradients(xp, x, at, scale, top, gx):
     """gx = scale (softmax(x) - 1 at the class)."""
+    at, scale = at[:, None], scale[:, None]
     xp.exp(x - top[:, None], out=gx)
-    gx *= scale[:, None]
-    gx[xp.arange(len(x)), at] -= scale
+    gx *= scale
+    xp.put_along_axis(gx, at, xp.take_along_axis(gx, at, 1) - scale, 1)
 
 
-@class_gradients.cpu
+@class_gradients.cpu(when=_in_rows)
 def _class_gradients_loop(start, stop, x, at, scale, top, gx):
     c, n = x.shape[1], lanes(x)
     flat_x, flat_gx = x.reshape(x.size), gx.reshape(gx.size)
@@ -197,3 +249,6 @@ def _class_gradients_loop(start, stop, x, at, scale, top, gx):
             v = exponential(load_part(flat_x, i, 0, end) - middle)
             store_part(flat_gx, i, 0, end, v * factor)
         gx[r, at[r]] -= scale[r]
+
+
+class_gradients.cuda(_plan)

@@ -117,7 +117,7 @@ tanhshrink = _row(
 class Elu(Unary):
     """All kinds: ``scale x`` for positive x, ``scale alpha (e^(rate x) - 1)`` for negative."""
 
-    keeps = ("x", "y")
+    keeps = ("x",)
     alpha: float
     scale: float = 1.0
     rate: float = 1.0
@@ -125,8 +125,9 @@ class Elu(Unary):
     def value(self, xp: Any, x: Array) -> Array:
         return xp.where(x > 0, x * self.scale, xp.expm1(x * self.rate) * (self.alpha * self.scale))
 
-    def derivative(self, g: Any, x: Any, y: Any) -> Any:
-        return select(x > 0, g * self.scale, g * ((y + self.alpha * self.scale) * self.rate))
+    def derivative(self, g: Any, x: Any) -> Any:
+        steep = self.alpha * self.scale * self.rate
+        return select(x > 0, g * self.scale, g * (exp(x * self.rate) * steep))
 
 
 @op
@@ -273,6 +274,7 @@ def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
 
 @op
 class Glu(Function):
+    widens = "always"
     dim: int
 
     def forward(self, x: Array) -> Array:

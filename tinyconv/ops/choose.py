@@ -153,7 +153,7 @@ def _clamped(name: str, x: Any, low: Any, high: Any) -> Any:
         )
         raise not_implemented(f"{kernel}{'_scalar' * scalar}_cpu", x.array, "Write x.int() first.")
     node = Clamp()
-    node.name = f"{_TITLES[name]}Backward{int(scalar == (name == 'clamp'))}"
+    node.label = f"{_TITLES[name]}Backward{int(scalar == (name == 'clamp'))}"
     low, high = (v if v is None else cast(v, target.numpy) if is_array(v) else fitting(v, target)
                  for v in (low, high))  # fmt: skip
     return node(cast(x, target.numpy), low, high)

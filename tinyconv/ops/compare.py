@@ -1,15 +1,18 @@
-"""Comparison, logic and bits: no gradients."""
+"""Comparison and logic: no gradients."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
-from ..backend import XP, Array
+from ..backend import Array
+from ..dtypes import FLOATS
 from ..shapes import broadcast
-from ._common import Number, Takes, not_implemented, operands, shape_of
+from ._common import Number, Takes, dtype_of, operands, shape_of
+from .fill import overwrite_
 
 
 @op
@@ -27,10 +30,11 @@ class Compare(Function):
             raise
 
 
-_SHAPE = "\n\n    Shape:\n        ``(*), (*) -> (*)``, broadcast\n    "
+SHAPE = "\n\n    Shape:\n        ``(*), (*) -> (*)``, broadcast\n    "
 
 
-def _named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
+def entitled(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
+    """Give a function its name and documentation."""
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
@@ -45,7 +49,7 @@ def _two(name: str, function: str, doc: str, symbol: str = "") -> Callable[[Any,
     def compare(input: Any, other: Any) -> Any:
         return Compare(function)(*operands(input, other, takes))
 
-    return _named(compare, name, doc + _SHAPE)
+    return entitled(compare, name, doc + SHAPE)
 
 
 eq = _two("eq", "equal", "True where ``input == other``.", "==")
@@ -66,41 +70,26 @@ def logical_not(input: Any) -> Any:
     return Compare("logical_not")(input)
 
 
-# ── bits ──────────────────────────────────────────────────────────────────────────────────────
+# ── in place ──────────────────────────────────────────────────────────────────────────────────
 
 
-@op
-class Bits(Compare):
-    """A function of bits: of integers and bools."""
+def _writing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The version in place: true is 1, in the dtype that is there; what was there has gradient zero."""
+    name = function.__name__
+    label = "".join(part.title() for part in name.split("_")) + "Backward"
 
-    def forward(self, *arrays: Any) -> Array:
-        for a in arrays:
-            if self.xp.asarray(a).dtype.kind == "f":
-                raise not_implemented(
-                    f"{self.function.replace('invert', 'bitwise_not')}_cpu",
-                    next(a for a in arrays if type(a) in XP),
-                    "Bits are those of integers and bools: compare first, as in (x > 0) & (y > 0).",
-                )
-        return super().forward(*arrays)
+    def method(input: Any, *other: Any) -> Any:
+        node = f"{label}{int(bool(other) and isinstance(other[0], Variable))}"
+        return overwrite_(input, function(input, *other), node)
+
+    method.__module__ = function.__module__
+    return entitled(method, f"{name}_", f"In-place version of :func:`{name}`.")
 
 
-def _bits(name: str, symbol: str, doc: str) -> Callable[[Any, Any], Any]:
-    takes = Takes(name, input=True, symbol=symbol)
-
-    def bitwise(input: Any, other: Any) -> Any:
-        return Bits(name)(*operands(input, other, takes))
-
-    return _named(bitwise, name, doc + _SHAPE)
-
-
-bitwise_and = _bits("bitwise_and", "&", "And, bit by bit; of bools, and.")
-bitwise_or = _bits("bitwise_or", "|", "Or, bit by bit; of bools, or.")
-bitwise_xor = _bits("bitwise_xor", "^", "Exclusive or, bit by bit; of bools, difference.")
-
-
-def bitwise_not(input: Any) -> Any:
-    """Flip every bit; of a bool, its opposite."""
-    return Bits("invert")(input)
+eq_, ne_, lt_, le_, gt_, ge_ = map(_writing, (eq, ne, lt, le, gt, ge))
+not_equal_, less_, less_equal_, greater_, greater_equal_ = ne_, lt_, le_, gt_, ge_
+logical_and_, logical_or_, logical_xor_ = map(_writing, (logical_and, logical_or, logical_xor))
+logical_not_ = _writing(logical_not)
 
 
 # ── the special numbers ───────────────────────────────────────────────────────────────────────
@@ -121,12 +110,38 @@ def isfinite(input: Any) -> Any:
     return Compare("isfinite")(input)
 
 
+def isposinf(input: Any) -> Any:
+    """True where ``input`` is plus infinity."""
+    return eq(input, math.inf)
+
+
+def isneginf(input: Any) -> Any:
+    """True where ``input`` is minus infinity."""
+    return eq(input, -math.inf)
+
+
+def isreal(input: Any) -> Any:
+    """True: there are no complex numbers."""
+    return Compare("isreal")(input)
+
+
+def signbit(input: Any) -> Any:
+    """True where ``input`` is negative, or minus zero.
+
+    >>> import tinyconv as tc
+    >>> tc.signbit(tc.tensor([0., -0., -2.]))
+    tensor([False,  True,  True])
+    """
+    return Compare("signbit")(input) if dtype_of(input).is_floating_point else lt(input, 0)
+
+
 # ── closeness ─────────────────────────────────────────────────────────────────────────────────
 
 
 @op
 class IsClose(Function):
     differentiable = False
+    widens = "always"
     rtol: float
     atol: float
     equal_nan: bool
@@ -136,7 +151,7 @@ class IsClose(Function):
         close = x == y
         if self.equal_nan:
             close = close | ((x != x) & (y != y))
-        if x.dtype.kind != "f":
+        if x.dtype not in FLOATS:
             x, y = x.astype("float64"), y.astype("float64")
         difference = xp.abs(x - y)
         # An infinite difference is not made up for by an infinite y.

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
-from ..backend import Array, backend_of, get_backend
+from ..backend import Array, backend_of, get_backend, is_at, place_of
+from ..dtypes import bfloat16 as brain
 from ..dtypes import bool_ as boolean
 from ..dtypes import (
     device,
@@ -28,13 +29,17 @@ from ._common import cast, dtype_of, result_dtype
 class ToDevice(Function):
     """A copy on another device; the gradient comes back to the old one."""
 
-    name = "ToCopyBackward0"
-    target: str
+    label = "ToCopyBackward0"
+    target: device
+    non_blocking: Any = False
 
     def forward(self, x: Array) -> Array:
-        here = backend_of(x)
-        self.source = here.name
-        return get_backend(self.target).from_numpy(here.to_numpy(x))
+        self.source = place_of(x)
+        here, there = backend_of(x), get_backend(self.target.type)
+        with there.at(self.target.index):
+            if here is there:  # from one GPU to another
+                return x.copy()
+            return there.from_numpy(here.to_numpy(x), self.non_blocking)
 
     def backward(self, g: Any) -> Any:
         return (ToDevice(self.source)(g),)
@@ -57,6 +62,7 @@ def to(
 
     Args:
         args: any of dtype, device, tensor, in this or that order; then ``non_blocking`` and ``copy``.
+        non_blocking: do not wait for a copy from pinned memory, to which nobody writes before it is done.
         copy: copy in any case.
 
     >>> import tinyconv as tc
@@ -68,7 +74,7 @@ def to(
     flags = []
     for a in args:
         if isinstance(a, Variable):
-            device, dtype = backend_of(a.array).name, dtype_of(a)
+            device, dtype = place_of(a.array), dtype_of(a)
         elif isinstance(a, _bool):
             flags.append(a)
         elif isinstance(a, (str, _int, _Device)):
@@ -78,10 +84,11 @@ def to(
     copy = copy or flags[1:] == [True]
     out = input
     if device is not None:
-        target = _Device(device).type
-        get_backend(target)  # raises if there is none
-        if target != backend_of(input.array).name:
-            out = ToDevice(target)(out)
+        target = _Device(device)
+        with get_backend(target.type).at(target.index):  # raises if there is none
+            pass
+        if not is_at(input.array, target):
+            out = ToDevice(target, non_blocking or flags[:1] == [True])(out)
     if dtype is not None:
         out = cast(out, to_dtype(dtype).numpy)
     return out.clone() if copy and out is input else out
@@ -113,7 +120,8 @@ def _short(name: str, target: dtype) -> Any:
     return convert
 
 
-half, float, double = _short("half", float16), _short("float", float32), _short("double", float64)
+half, bfloat16 = _short("half", float16), _short("bfloat16", brain)
+float, double = _short("float", float32), _short("double", float64)
 char, short, int = _short("char", int8), _short("short", int16), _short("int", int32)
 long, byte, bool = _short("long", int64), _short("byte", uint8), _short("bool", boolean)
 
@@ -131,7 +139,7 @@ def cuda(
     Raises:
         DeviceError: there is none, and what to install.
     """
-    return to(input, "cuda" if device is None else device)
+    return to(input, "cuda" if device is None else device, non_blocking=non_blocking)
 
 
 # ── questions ─────────────────────────────────────────────────────────────────────────────────
@@ -148,8 +156,23 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 
 
 def is_floating_point(input: Any) -> _bool:  # type: ignore[valid-type]  # the type, not the function
-    """True for float16, float32 and float64."""
+    """True for bfloat16, float16, float32 and float64."""
     return dtype_of(input).is_floating_point
+
+
+def is_signed(input: Any) -> _bool:  # type: ignore[valid-type]  # as above
+    """True if the number type has negative numbers."""
+    return dtype_of(input).is_signed
+
+
+def is_complex(input: Any) -> _bool:  # type: ignore[valid-type]  # as above
+    """False: there are no complex numbers here."""
+    return dtype_of(input).is_complex
+
+
+def is_nonzero(input: Any) -> _bool:  # type: ignore[valid-type]  # as above
+    """The truth of the one element."""
+    return input.is_nonzero()
 
 
 def numel(input: Any) -> _int:  # type: ignore[valid-type]  # as above

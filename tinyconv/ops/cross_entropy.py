@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.function import Function, op, type_name
+from ..autograd.function import Function, cast, op, type_name
 from ..autograd.variable import Variable
-from ..backend import XP, Array, empty
+from ..backend import XP, Array, demand_inside, empty_like
+from ..dtypes import FLOATS
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
+from ..shapes import Shape
 from ._common import ndim_of, shape_of
-from ._softmax import class_gradients, class_losses
+from ._softmax import as_rows, class_gradients, class_losses, dense
 from .activation import floats
 from .elementwise import neg
 from .indexing import Scatter
-from .loss import reduced, reduction_of, require_tensors
+from .loss import paired, reduced, reduction_of
 from .reduce import _wide, sum
 from .softmax import log_softmax, softmax
 from .views import named, reshape, unsqueeze
@@ -23,6 +25,7 @@ from .views import named, reshape, unsqueeze
 class NllLoss(Function):
     """``-w_t x_t`` for each element, where t is its class; ``axis`` of x is that of the classes."""
 
+    widens = "always"
     reduction: str
     ignore_index: int
     axis: int
@@ -30,14 +33,12 @@ class NllLoss(Function):
     def forward(self, x: Array, target: Array, weight: Array | None) -> Array:
         xp = self.xp
         if x.ndim > 2:
-            self.name = "NllLoss2DBackward0"  # torch has two of them
+            self.label = "NllLoss2DBackward0"  # torch has two of them
         at, w = chosen(
             xp, x, xp.expand_dims(target, self.axis), weight, self.ignore_index, self.axis
         )
-        top = self.top(x)
-        loss = xp.where(w == 0, 0, w * (top - xp.take_along_axis(x, at, self.axis))).squeeze(
-            self.axis
-        )
+        loss = xp.where(w == 0, 0, w * (0 - xp.take_along_axis(x, at, self.axis)))
+        loss = loss.squeeze(self.axis)
         if self.reduction != "none":
             loss = loss.sum(dtype=_wide(x))
         if self.reduction == "mean":
@@ -45,15 +46,11 @@ class NllLoss(Function):
             loss, w = loss / total, w / total
         self.blank = x.shape, x.dtype
         if self.needs[0]:
-            self.save(x, at, w.astype(x.dtype, copy=False), top)
+            self.save(at, w.astype(x.dtype, copy=False))
         return loss.astype(x.dtype, copy=False)
 
-    def top(self, x: Array) -> Any:
-        """What the score of the class is measured from."""
-        return 0
-
     def backward(self, g: Any) -> Any:
-        _, at, w, _ = self.saved
+        at, w = self.saved
         zeros = self.xp.zeros(*self.blank)
         return Scatter(self.axis)(zeros, -self.scale(g, w), at), None, None
 
@@ -66,50 +63,48 @@ class NllLoss(Function):
 class CrossEntropy(NllLoss):
     """``w_t (ln sum_c e^x_c - x_t)``, whose gradient is ``w_t softmax(x)``, less ``w_t`` at t."""
 
-    name = "NllLossBackward0"
+    label = "NllLossBackward0"
+    widens = "cpu"
     reduction: str
     ignore_index: int
     axis: int
 
     def forward(self, x: Array, target: Array, weight: Array | None) -> Array:
-        if x.ndim != 2:
-            return super().forward(x, target, weight)
-        xp, n, kind = self.xp, len(x), x.dtype
-        at, bad, rows = xp.empty(n, "int64"), xp.zeros(1, "int64"), xp.empty((3, n), kind)
-        loss, w, top = rows
+        xp, n, kind, wide = self.xp, target.size, x.dtype, _wide(x)
+        if x.ndim > 2:
+            self.label = "NllLoss2DBackward0"
+        _demand_classes(x, target, self.ignore_index, self.axis)
+        rows = as_rows(dense(xp, x, self.axis), self.axis)
+        shape = (len(rows), *rows.shape[2:])
+        at, results = xp.empty(shape, "int64"), xp.empty((3, *shape), wide)
+        loss, w, top = results
         class_losses(
-            xp.ascontiguousarray(x), target.astype("int64", copy=False),
-            rows[0, :0] if weight is None else weight, self.ignore_index, at, w, top, loss, bad,
+            rows, xp.ascontiguousarray(target, "int64").reshape(shape),
+            xp.empty(0, kind) if weight is None else weight, self.ignore_index, at, w, top, loss,
         )  # fmt: skip
-        if bad[0]:
-            chosen(xp, x, target[:, None], weight, self.ignore_index, 1)  # raises
         if self.reduction != "none":
-            loss, whole = rows[:2].sum(1, dtype=_wide(x))
+            loss, whole = results[:2].reshape(2, n).sum(1, dtype=wide)
             if self.reduction == "mean":
                 loss, w = loss / whole, w / whole
         self.blank = x.shape, kind
         if self.needs[0]:
-            self.save(x, at[:, None], w[:, None].astype(kind, copy=False), top[:, None])
-        return loss.astype(kind, copy=False)
-
-    def top(self, x: Array) -> Array:
-        most = x.max(self.axis, keepdims=True)
-        return self.xp.log(self.xp.exp(x - most).sum(self.axis, keepdims=True)) + most
+            kept = (*x.shape[: self.axis], 1, *x.shape[self.axis + 1 :])
+            self.save(x, *[a.reshape(kept) for a in (at, w, top)])
+        return (loss.reshape(target.shape) if loss.ndim else loss).astype(kind, copy=False)
 
     def backward(self, g: Any) -> Any:
         x, at, w, top = self.saved
         w = self.scale(g, w)
         if isinstance(g, Variable):  # recorded: top depends on x
-            p = softmax(x, self.axis)
-            return p * w + Scatter(self.axis)(self.xp.zeros(*self.blank), -w, at), None, None
-        if x.ndim == 2:
-            gx, n = empty(self.xp, x.shape, x.dtype), len(x)
-            rows = self.xp.ascontiguousarray(x)
-            class_gradients(rows, at.reshape(n), w.reshape(n), top.reshape(n), gx)
-            return gx, None, None
-        gx = self.xp.exp(x - top)
-        gx *= w
-        self.xp.put_along_axis(gx, at, self.xp.take_along_axis(gx, at, self.axis) - w, self.axis)
+            zeros = self.xp.zeros(self.blank[0], w.array.dtype)
+            gx = softmax(x, self.axis) * w + Scatter(self.axis)(zeros, -w, at)
+            return cast(gx, self.blank[1]), None, None
+        x = dense(self.xp, x, self.axis)
+        gx = empty_like(self.xp, x)
+        rows = as_rows(x, self.axis)
+        shape = (len(rows), *rows.shape[2:])
+        by_row = [self.xp.ascontiguousarray(a).reshape(shape) for a in (at, w, top)]
+        class_gradients(rows, *by_row, as_rows(gx, self.axis))
         return gx, None, None
 
 
@@ -117,17 +112,23 @@ def chosen(
     xp: Any, x: Array, target: Array, weight: Array | None, ignore_index: int, axis: int
 ) -> tuple[Array, Array]:
     """The class of each element, and its weight: zero where it is to be ignored."""
-    ignored, classes = target == ignore_index, x.shape[axis]
-    bad = ((target < 0) | (target >= classes)) & ~ignored
-    if bad.any():
-        raise RangeError(
-            f"Target {int(target[bad][0])} is out of bounds.",
-            f"Classes count from 0 to {classes - 1}: the input has shape {list(x.shape)}, and "
-            f"dimension {axis} is that of the classes.",
-        )
+    _demand_classes(x, target, ignore_index, axis)
+    ignored = target == ignore_index
     at = xp.where(ignored, 0, target)
     w = xp.ones(target.shape, x.dtype) if weight is None else weight[at]
     return at, xp.where(ignored, 0, w)
+
+
+def _demand_classes(x: Array, target: Array, ignore_index: int, axis: int) -> None:
+    demand_inside(target, 0, x.shape[axis], _no_such_class, x.shape, axis, ignored=ignore_index)
+
+
+def _no_such_class(value: int, shape: Shape, axis: int) -> Exception:
+    return RangeError(
+        f"Target {value} is out of bounds.",
+        f"Classes count from 0 to {shape[axis] - 1}: the input has shape {list(shape)}, and "
+        f"dimension {axis} is that of the classes.",
+    )
 
 
 def nll_loss(
@@ -163,7 +164,7 @@ def nll_loss(
     tensor([[-0.5000,  0.0000,  0.0000],
             [ 0.0000,  0.0000, -0.5000]])
     """
-    require_tensors("nll_loss_nd", input, target)
+    input, target = paired("nll_loss_nd", input, target)
     how = reduction_of(reduction, size_average, reduce)
     floats(input, "nll_loss_out_frame")
     return _of_classes(NllLoss, input, target, weight, ignore_index, how)
@@ -205,7 +206,7 @@ def cross_entropy(
     tensor([[-0.7500,  0.2500,  0.2500,  0.2500],
             [ 0.2500,  0.2500, -0.7500,  0.2500]])
     """
-    require_tensors("cross_entropy_loss", input, target)
+    input, target = paired("cross_entropy_loss", input, target)
     floats(input, "log_softmax_lastdim_kernel_impl")
     how = reduction_of(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
@@ -238,7 +239,7 @@ def _of_probabilities(
     x: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float
 ) -> Any:
     axis = _axis(x)
-    if target.array.dtype.kind != "f":
+    if target.array.dtype not in FLOATS:
         raise DTypeError(
             "Expected floating point type for target with class probabilities, got "
             f"{type_name(target.array)}",

@@ -10,15 +10,18 @@ from ..backend import (
     Array,
     Kernel,
     backend_of,
-    empty,
+    blocks,
+    empty_like,
+    flat,
     lanes,
     load_as,
     load_part,
     spread,
     store_part,
 )
+from ..dtypes import HALVES, float32
 from ..errors import ArgumentError
-from ..generator import current
+from ..generator import stream_on
 from ._common import shape_of
 from .elementwise import mul, mul_
 
@@ -37,22 +40,27 @@ def _mask_loop(start, stop, x, keep, scale, y):
         store_part(y, i, 0, stop - i, load_part(x, i, 0, stop - i) * v)
 
 
+@mask_and_scale.cuda
+def _mask_cuda(x, keep, scale, y):
+    return blocks(x.size), (x, keep, scale, y, x.size)
+
+
 @op
 class Drop(Function):
     """``x scale`` where ``keep``, else ``x 0``; a byte an element is kept for backward."""
 
-    name = "MulBackward0"
+    label = "MulBackward0"
     gives_away = True
     scale: float
 
     def forward(self, x: Array, keep: Array) -> Array:
         self.save(keep)
-        if not x.flags.c_contiguous:
-            y = self.xp.empty_like(x)  # in the order of x
+        y = empty_like(self.xp, x)
+        rows = flat(x, keep, y)
+        if rows is None:
             mask_and_scale.definition(self.xp, x, keep, self.scale, y)
-            return y
-        y = empty(self.xp, x.shape, x.dtype)
-        mask_and_scale(x.reshape(-1), keep.reshape(-1), self.scale, y.reshape(-1))
+        else:
+            mask_and_scale(*rows[:2], self.scale, rows[2])
         return y
 
     def backward(self, g: Any) -> Any:
@@ -62,15 +70,16 @@ class Drop(Function):
 
 def _drop(x: Any, p: float, shape: tuple[int, ...]) -> Any:
     """Zeros with probability ``p``, elsewhere ``x / (1 - p)``; as many random numbers as ``shape`` has elements."""
-    a, kind = x.array, x.array.dtype.type
-    scale = kind(1) / kind(1.0 - p)
+    a, kind = x.array, x.array.dtype
+    work = float32.numpy if kind in HALVES else kind
+    scale = kind.type(work.type(1) / work.type(1.0 - p))
+    source = stream_on(backend_of(a))
     if shape != a.shape:  # one number for many elements
-        keep = current().bernoulli(1.0 - p, shape) * scale
-        return mul(x, x.wrap(backend_of(a).from_numpy(keep)))
+        return mul(x, x.wrap(source.bernoulli(1.0 - p, shape) * scale))
     order = sorted(range(a.ndim), key=lambda d: -a.strides[d])  # torch draws in the order of memory
-    keep = current().bernoulli(1.0 - p, tuple(shape[d] for d in order))
+    keep = source.bernoulli(1.0 - p, tuple(shape[d] for d in order))
     keep = keep.transpose(sorted(range(a.ndim), key=order.__getitem__))
-    return Drop(float(scale))(x, x.wrap(backend_of(a).from_numpy(keep)))
+    return Drop(float(scale))(x, x.wrap(keep))
 
 
 _drop_ = in_place(_drop)

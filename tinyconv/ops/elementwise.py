@@ -13,13 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd.function import REGISTRY, Function, op
-from ..backend import Array
-from ..dtypes import contiguous_format, preserve_format
+from ..backend import Array, demand
+from ..dtypes import FLOATS, contiguous_format, preserve_format
 from ..errors import DTypeError
 from ._common import (
+    NUMPY,
+    Number,
     Takes,
     dtype_of,
     is_array,
+    kind_of,
     not_implemented,
     operands,
     result_dtype,
@@ -27,7 +30,7 @@ from ._common import (
     zeros_like,
 )
 from ._erf import erf_kernel, erfc_kernel, fill
-from ._rows import Binary, Unary, binary, named, twins, unary
+from ._rows import Binary, Unary, binary, named, twins, unary, underivable
 from .gate import gate, rectified
 
 # ── values that take more than an expression ──────────────────────────────────────────────────
@@ -49,13 +52,13 @@ def _absolute(xp: Any, x: Array) -> Array:
 
 
 def _signs(xp: Any, x: Array) -> Array:
-    if x.dtype.kind != "f":
+    if x.dtype not in FLOATS:
         return x.copy() if x.dtype.kind == "b" else xp.sign(x)
     return ((x > 0).view("int8") - (x < 0).view("int8")).astype(x.dtype)  # NaN has none
 
 
 def _fraction(xp: Any, x: Array) -> Array:
-    if x.dtype.kind != "f":
+    if x.dtype not in FLOATS:
         raise not_implemented("frac_cpu", x, "An integer has no fractional part.")
     return x - xp.trunc(x)
 
@@ -64,7 +67,7 @@ def _rounding(name: str, kernel: str = "") -> Callable[[Any, Array], Array]:
     def value(xp: Any, x: Array) -> Array:
         if x.dtype.kind == "b":
             raise not_implemented(f"{kernel or name}_vml_cpu", x, "There is nothing to round.")
-        return getattr(xp, name)(x) if x.dtype.kind == "f" else x.copy()
+        return getattr(xp, name)(x) if x.dtype in FLOATS else x.copy()
 
     return value
 
@@ -88,7 +91,7 @@ def _erfc(xp: Any, x: Array) -> Array:
 
 
 def _hypotenuse(xp: Any, x: Array, y: Array) -> Array:
-    if x.dtype.kind != "f":
+    if x.dtype not in FLOATS:
         raise not_implemented("hypot_cpu", x, "Write x.float() first.")
     return xp.hypot(x, y)
 
@@ -98,18 +101,21 @@ def _whole(kernel: str, divide: str | Callable[..., Array]) -> Callable[..., Arr
     divide = named(divide)
 
     def value(xp: Any, x: Any, y: Any) -> Array:
-        a, b = xp.asarray(x), xp.asarray(y)
-        if a.dtype.kind == b.dtype.kind == "b":
-            raise not_implemented(f"{kernel}_cpu", a, "Write x.int() first.")
-        if a.dtype.kind != "f" and not b.all():
-            raise RuntimeError("ZeroDivisionError\nAn integer divided by 0: write x.float() first.")
+        if kind_of(x).kind == kind_of(y).kind == "b":
+            raise not_implemented(f"{kernel}_cpu", xp.asarray(x), "Write x.int() first.")
+        if kind_of(x) not in FLOATS:
+            demand(NUMPY.bool_(y != 0) if isinstance(y, Number) else y != 0, _zero_division)
         return divide(xp, x, y)
 
     return value
 
 
+def _zero_division(_: int) -> Exception:
+    return RuntimeError("ZeroDivisionError\nAn integer divided by 0: write x.float() first.")
+
+
 def _quotient(xp: Any, x: Any, y: Any) -> Array:
-    if xp.asarray(x).dtype.kind == "f":
+    if kind_of(x) in FLOATS:
         return xp.trunc(x / y)
     q = x // y
     return q + ((q < 0) & (q * y != x)).astype(q.dtype)
@@ -127,13 +133,6 @@ def _flat(g: Any) -> Any:
     return zeros_like(g)
 
 
-def _underivable(g: Any) -> Any:
-    raise RuntimeError(
-        "derivative for aten::floor_divide is not implemented\n"
-        "It is zero almost everywhere: x.div(y, rounding_mode='floor') has that for a gradient."
-    )
-
-
 def _winner(g: Any, x: Any, y: Any, loses: Any) -> Any:
     """All of g to the winner, half to each of equals."""
     return select(loses, 0, select(x == y, g / 2, g))
@@ -144,6 +143,10 @@ def _inverse(x: Any) -> Any:
     return select(x == 0, 0, 1 / x)
 
 
+_underivable = underivable(
+    "floor_divide",
+    "It is zero almost everywhere: x.div(y, rounding_mode='floor') has that for a gradient.",
+)
 _LN2, _LN10, _SLOPE = math.log(2), math.log(10), 2 / math.sqrt(math.pi)
 
 # ── the table ─────────────────────────────────────────────────────────────────────────────────
@@ -184,17 +187,18 @@ erfc = unary("erfc", _erfc, lambda g, x: g * exp(-(x * x)) * -_SLOPE, r"One less
 floor = unary("floor", _rounding("floor"), _flat, r"Round down. | y = \lfloor x \rfloor", integers=True)
 ceil = unary("ceil", _rounding("ceil"), _flat, r"Round up. | y = \lceil x \rceil", integers=True)
 trunc = unary("trunc", _rounding("trunc"), _flat, r"Round towards zero. | y = \mathrm{sign}(x) \lfloor |x| \rfloor", integers=True)
+sgn = unary("sgn", _signs, _flat, r"Sign: -1, 0 or 1, as of complex numbers elsewhere. | y = \mathrm{sgn}(x)", integers=True)
 _rint = unary("round", _rounding("rint", "round"), _flat, "", integers=True)
 frac = unary("frac", _fraction, lambda g: g, r"Fractional part. | y = x - \mathrm{trunc}(x)", integers=True)
-relu = unary("relu", _rectified, gate, r"Rectified linear unit. | y = \max(x, 0)", integers=True)
+relu = unary("relu", _rectified, gate, r"Rectified linear unit. | y = \max(x, 0)", integers=True, widens="")
 
-mul = binary("mul", lambda xp, x, y: x * y, lambda g, y: g * y, lambda g, x: g * x, "Multiply. | z = x y", numbers="x * y")
+mul = binary("mul", lambda xp, x, y: x * y, lambda g, y: g * y, lambda g, x: g * x, "Multiply. | z = x y", numbers="x * y", widens="numbers")
 true_divide = binary("true_divide", lambda xp, x, y: x / y, lambda g, y: g / y, lambda g, x, y: -g * (x / y / y), "Divide. | z = x / y", numbers="x / y", integers=False, torch="DivBackward0")
 _floor_divide = binary("floor_divide", _floored, _underivable, _underivable, "", numbers="x // y")
 _div_floor = binary("div_floor", _floored, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
-_div_trunc = binary("div_trunc", _truncated, _flat, _flat, "", numbers="x / y", torch="DivBackward2")
-fmod = binary("fmod", _whole("fmod", "fmod"), lambda g: g, lambda g, x, y: -g * _div_trunc(x, y), r"Remainder with the sign of x. | z = x - y\, \mathrm{trunc}(x / y)", numbers="y", torch="FmodBackward1")
-remainder = binary("remainder", _whole("remainder", "remainder"), lambda g: g, lambda g, x, y: -g * _div_floor(x, y), r"Remainder with the sign of y. | z = x - y \lfloor x / y \rfloor", numbers="x % y", torch="RemainderBackward1")
+_div_trunc = binary("div_trunc", _truncated, _flat, _flat, "", numbers="x / y", torch="DivBackward2", widens="numbers")
+fmod = binary("fmod", _whole("fmod", "fmod"), lambda g: g, lambda g, x, y: -g * _div_trunc(x, y), r"Remainder with the sign of x. | z = x - y\, \mathrm{trunc}(x / y)", numbers="y", torch="FmodBackward1 FmodBackward0")
+remainder = binary("remainder", _whole("remainder", "remainder"), lambda g: g, lambda g, x, y: -g * _div_floor(x, y), r"Remainder with the sign of y. | z = x - y \lfloor x / y \rfloor", numbers="x % y", torch="RemainderBackward1 RemainderBackward0")
 maximum = binary("maximum", "maximum", lambda g, x, y: _winner(g, x, y, x < y), lambda g, x, y: _winner(g, x, y, y < x), r"The larger; NaN wins; equals share the gradient. | z = \max(x, y)")
 minimum = binary("minimum", "minimum", lambda g, x, y: _winner(g, x, y, x > y), lambda g, x, y: _winner(g, x, y, y > x), r"The smaller; NaN wins; equals share the gradient. | z = \min(x, y)")
 atan2 = binary("atan2", "arctan2", lambda g, x, y: g * y * _inverse(x * x + y * y), lambda g, x, y: -g * x * _inverse(x * x + y * y), r"Angle of the point (y, x). | z = \arctan(x / y)", integers=False)
@@ -207,12 +211,14 @@ hypot = binary("hypot", _hypotenuse, lambda g, x, z: g * (x / z), lambda g, y, z
 
 @op
 class Add(Binary):
+    widens = "numbers"
     value = staticmethod(lambda xp, x, y: x + y)
     by_x = by_y = staticmethod(lambda g: g)
 
 
 @op
 class Sub(Binary):
+    widens = "numbers"
     by_x, by_y = staticmethod(lambda g: g), staticmethod(lambda g: -g)
 
     @staticmethod
@@ -226,6 +232,7 @@ class Sub(Binary):
 
 @op
 class Rsub(Binary):
+    widens = "numbers"
     by_x, by_y = staticmethod(lambda g: -g), staticmethod(lambda g: g)
     value = staticmethod(lambda xp, x, y: Sub.value(xp, y, x))
 
@@ -309,7 +316,7 @@ def rsub(input: Any, other: Any, *, alpha: float = 1) -> Any:
         _refuse_bools(input, other)
     node = Rsub()
     if not is_array(other):
-        node.name = "RsubBackward1"
+        node.label = "RsubBackward1"
     return node(x, y)
 
 
@@ -387,13 +394,13 @@ def floor_divide(input: Any, other: Any) -> Any:
 class RoundDecimals(Unary):
     """To a number of decimals; the row of ``rint`` is without."""
 
-    name = "RoundBackward1"
+    label = "RoundBackward1"
     function = "round"
     derivative = staticmethod(_flat)
     decimals: int
 
     def forward(self, x: Array) -> Array:
-        if x.dtype.kind != "f":
+        if x.dtype not in FLOATS:
             kernel = "round_cpu" if self.decimals else "round_vml_cpu"
             raise not_implemented(kernel, x, "Write x.float() first.")
         scale = 10.0 ** math.fabs(self.decimals)
@@ -442,12 +449,6 @@ def clone(input: Any, *, memory_format: Any = preserve_format) -> Any:
     return Clone("C" if memory_format is contiguous_format else "K")(input)
 
 
-# ── other names ───────────────────────────────────────────────────────────────────────────────
-
-absolute, negative, subtract, multiply, divide, fix = abs, neg, sub, mul, div, trunc
-arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
-arcsinh, arccosh, arctanh = asinh, acosh, atanh
-
 # ── in place ──────────────────────────────────────────────────────────────────────────────────
 
 add_, sub_, mul_, div_, neg_ = twins(add, sub, mul, div, neg)
@@ -457,8 +458,19 @@ abs_, exp_, log_, sqrt_, rsqrt_ = twins(abs, exp, log, sqrt, rsqrt)
 reciprocal_, sin_, cos_, tan_ = twins(reciprocal, sin, cos, tan)
 REGISTRY["Relu"].gives_away = True  # a gate's result is nobody else's memory
 
-tanh_, sigmoid_, relu_, erf_, sign_ = twins(tanh, sigmoid, relu, erf, sign)
+tanh_, sigmoid_, relu_, erf_ = twins(tanh, sigmoid, relu, erf)
+sign_, sgn_ = twins(sign, sgn)
 floor_, ceil_, round_, trunc_, frac_ = twins(floor, ceil, round, trunc, frac)
 exp2_, expm1_, log2_, log10_, log1p_ = twins(exp2, expm1, log2, log10, log1p)
 asin_, acos_, atan_, sinh_, cosh_ = twins(asin, acos, atan, sinh, cosh)
 asinh_, acosh_, atanh_, erfc_ = twins(asinh, acosh, atanh, erfc)
+
+# ── other names ───────────────────────────────────────────────────────────────────────────────
+
+absolute, negative, subtract, multiply, divide, fix = abs, neg, sub, mul, div, trunc
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+arcsinh, arccosh, arctanh = asinh, acosh, atanh
+absolute_, negative_, subtract_, multiply_ = abs_, neg_, sub_, mul_
+divide_, true_divide_, fix_ = div_, div_, trunc_
+arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
+arcsinh_, arccosh_, arctanh_ = asinh_, acosh_, atanh_

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.function import op, type_name
+from ..autograd.function import op, require_one_device, type_name
 from ..autograd.variable import Variable
-from ..backend import XP, Array
+from ..backend import XP, Array, demand_inside
 from ..errors import DTypeError, RangeError, ShapeError
 from ._common import ndim_of, shape_of
 from .take import PutBack, Take
@@ -68,6 +68,7 @@ def embedding(
         raise ShapeError(
             "'weight' must be 2-D", f"It has shape {list(shape_of(weight))}; each row is a vector."
         )
+    require_one_device("embedding", weight=weight, input=input)
     index, rows = input.array, shape_of(weight)[0]
     xp = XP[type(index)]
     if index.dtype.kind not in "iu":
@@ -80,12 +81,7 @@ def embedding(
     if padding_idx is not None:
         assert -rows <= padding_idx < rows, "Padding_idx must be within num_embeddings"
         padding_idx %= rows
-    if index.size and (int(index.min()) < 0 or int(index.max()) >= rows):
-        raise RangeError(
-            "index out of range in self",
-            f"The table has {rows} rows, numbered from 0; the indices go from {index.min()} to "
-            f"{index.max()}.",
-        )
+    demand_inside(index, 0, rows, _no_such_row, rows)
     if max_norm is not None:
         _shorten(xp, weight, xp.unique(index), float(max_norm), float(norm_type))
     factor = None
@@ -96,6 +92,13 @@ def embedding(
     if factor is not None:
         factor = xp.expand_dims(factor, -1).astype(weight.array.dtype)
     return Embedding(0, index, factor)(weight)
+
+
+def _no_such_row(index: int, rows: int) -> Exception:
+    return RangeError(
+        "index out of range in self",
+        f"The table has {rows} rows, numbered from 0; an index is {index}.",
+    )
 
 
 def _shorten(xp: Any, weight: Variable, rows: Array, max_norm: float, p: float) -> None:
@@ -135,13 +138,16 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
             raise RuntimeError(
                 "Can not infer total number of classes from empty tensor.\nGive num_classes."
             )
-    elif int(classes.min()) < 0:
-        raise RuntimeError("Class values must be non-negative.\nClasses count from 0.")
     elif num_classes == -1:
         num_classes = int(classes.max()) + 1
-    elif int(classes.max()) >= num_classes:
-        raise RuntimeError(
-            "Class values must be smaller than num_classes.\n"
-            f"The largest is {classes.max()}, num_classes is {num_classes}."
-        )
+    demand_inside(classes, 0, num_classes, _no_such_class, num_classes)
     return tensor.wrap((classes[..., None] == xp.arange(num_classes)).astype("int64"))
+
+
+def _no_such_class(value: int, num_classes: int) -> Exception:
+    if value < 0:
+        return RuntimeError("Class values must be non-negative.\nClasses count from 0.")
+    return RuntimeError(
+        "Class values must be smaller than num_classes.\n"
+        f"One is {value}, num_classes is {num_classes}."
+    )

@@ -9,12 +9,12 @@ from ..autograd.function import Function, op
 from ..autograd.variable import Variable
 from ..backend import Array
 from ..errors import RangeError, ShapeError
-from ..shapes import Ints, wrap_dim
+from ..shapes import Ints, is_int, wrap_dim
 from ._common import cast, dtype_of, is_array, ndim_of, select, shape_of
 from .elementwise import maximum, minimum
 from .reduce import Reduction, Sum, dims_of, numpy_names
-from .results import MaxResult, MinResult
-from .views import Reshape
+from .results import AminmaxResult, MaxResult, MinResult
+from .views import Reshape, named
 
 # ── without gradients ─────────────────────────────────────────────────────────────────────────
 
@@ -24,6 +24,7 @@ class Reduce(Function):
     """Any NumPy reduction that has no gradient."""
 
     differentiable = False
+    widens = "always"
     function: str
     dim: Any
     keepdim: bool
@@ -78,7 +79,7 @@ class Amin(Extreme):
 class Max(Amax):
     """Of all elements; here NaN equals NaN."""
 
-    name = "MaxBackward1"
+    label = "MaxBackward1"
 
     def hits(self, x: Any, y: Any) -> Any:
         return (x == y) | ((x != x) & (y != y))
@@ -89,7 +90,7 @@ class Max(Amax):
 
 @op
 class Min(Amin):
-    name = "MinBackward1"
+    label = "MinBackward1"
     hits, share = Max.hits, Max.share
 
 
@@ -124,6 +125,40 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False, **names: Any) -> Any:
 def amin(input: Any, dim: Any = (), keepdim: bool = False, **names: Any) -> Any:
     """Smallest element over dimensions; equals share the gradient."""
     return _amount("amin", Amin, input, dim, keepdim, names)
+
+
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+    """:func:`amin` and :func:`amax`, along one dimension or of all.
+
+    Shape:
+        ``(*) -> ()``, a pair ``(min, max)``
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor([1., 5., 3.], requires_grad=True)
+    >>> low, high = x.aminmax()
+    >>> (high - low).backward()
+    >>> x.grad
+    tensor([-1.,  1.,  0.])
+    """
+    if not (dim is None or is_int(dim)):
+        raise TypeError(
+            f"aminmax(): argument 'dim' must be int, not {type(dim).__name__}\n"
+            "For several, call amin() and amax()."
+        )
+    if dim is None and not product(shape_of(input)):
+        raise ShapeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.",
+            f"The tensor has shape {list(shape_of(input))}.",
+        )
+    dims = dims_of("aminmax", input, dim)
+    for d in dims:
+        if not shape_of(input)[d]:
+            raise RangeError(
+                f"aminmax: Expected reduction dim {d} to have non-zero size.",
+                f"The tensor has shape {list(shape_of(input))}.",
+            )
+    ends = (cls(dims, keepdim)(input) for cls in (Amin, Amax))
+    return AminmaxResult(*(named(y, "AminmaxBackward0") for y in ends))
 
 
 def _amount(name: str, cls: Any, x: Any, dim: Any, keepdim: bool, names: dict[str, Any]) -> Any:
@@ -200,7 +235,7 @@ def _extreme(name: str, x: Any, dim: Any, keepdim: bool, names: dict[str, Any]) 
     row = x if shape else Reshape((1,))(x)  # a scalar has one dimension, to be dropped
     at = Reduce(f"arg{name}", d, True)(row)
     node = Pick(d, keepdim and bool(shape))
-    node.name = f"{name.title()}Backward0"
+    node.label = f"{name.title()}Backward0"
     values = node(row, at)
     return pair(values, Reshape(shape_of(values))(at))
 

@@ -7,17 +7,18 @@ from typing import Any
 from ..autograd.function import Function, op
 from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import Array, place_of
 from ..errors import ShapeError
 from ..shapes import broadcast
 from ._common import Number, cast, dtype_of, fitting, shape_of, unbroadcast, zeros_like
+from .convert import to
 
 
 @op
 class Overwrite(Function):
     """The values of the second operand in the shape and dtype of the first."""
 
-    name = "CopyBackwards"
+    label = "CopyBackwards"
 
     def forward(self, x: Array, y: Any) -> Array:
         self.source = shape_of(y), getattr(y, "dtype", None)
@@ -31,7 +32,7 @@ class Overwrite(Function):
         return zeros_like(g) if self.needs[0] else None, gy
 
 
-def _overwritten(x: Any, y: Any, name: str = Overwrite.name) -> Any:
+def _overwritten(x: Any, y: Any, name: str = Overwrite.label) -> Any:
     """``y`` in the place of ``x``, out of place."""
     if (shape := broadcast(shape_of(x), shape_of(y))) != shape_of(x):
         raise ShapeError(
@@ -39,11 +40,11 @@ def _overwritten(x: Any, y: Any, name: str = Overwrite.name) -> Any:
             "What is written is stretched to the shape of the target, not the other way round.",
         )
     node = Overwrite()
-    node.name = name
+    node.label = name
     return node(x, y)
 
 
-_overwrite_ = inplace(_overwritten)
+overwrite_ = inplace(_overwritten)
 
 
 def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
@@ -53,7 +54,9 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     >>> tc.zeros(2).copy_(tc.tensor([1, 2]))
     tensor([1., 2.])
     """
-    return _overwrite_(input, src)
+    if isinstance(src, Variable):  # wherever it is
+        src = to(src, device=place_of(input.array), non_blocking=non_blocking)
+    return overwrite_(input, src)
 
 
 def fill_(input: Any, value: Any) -> Any:
@@ -69,9 +72,9 @@ def fill_(input: Any, value: Any) -> Any:
                 "fill_ only supports 0-dimension value tensor but got tensor with "
                 f"{value.array.ndim} dimensions.\nWrite x.copy_(value)."
             )
-        return _overwrite_(input, value, "FillBackward3")
+        return overwrite_(input, value, "FillBackward3")
     value = value if isinstance(value, Number) else value.item()
-    return _overwrite_(input, fitting(value, dtype_of(input)), "FillBackward2")
+    return overwrite_(input, fitting(value, dtype_of(input)), "FillBackward2")
 
 
 def zero_(input: Any) -> Any:
@@ -81,4 +84,4 @@ def zero_(input: Any) -> Any:
     >>> tc.ones(2).zero_()
     tensor([0., 0.])
     """
-    return _overwrite_(input, 0, "ZeroBackward0")
+    return overwrite_(input, 0, "ZeroBackward0")

@@ -18,6 +18,7 @@ from .views import squeeze, unsqueeze
 class Windows(Function):
     """What the two maps share: each is the transpose of the other."""
 
+    widens = "cpu"
     size: Ints
     kernel: Ints
     stride: Ints

@@ -17,6 +17,7 @@ from ..backend import (
     spread,
     store_part,
 )
+from ..dtypes import FLOATS
 
 
 @Kernel
@@ -60,7 +61,7 @@ def _pass_cuda(g, y, gx):
 
 def rectified(xp: Any, x: Array) -> Array:
     """The larger of x and 0."""
-    if x.dtype.kind != "f":
+    if x.dtype not in FLOATS:
         return xp.maximum(x, x.dtype.type(0))
     y = empty_like(xp, x)
     rows = flat(x, y)
@@ -73,7 +74,7 @@ def rectified(xp: Any, x: Array) -> Array:
 
 @op
 class Gate(Function):
-    name = "ThresholdBackwardBackward0"
+    label = "ThresholdBackwardBackward0"
 
     def forward(self, g: Array, y: Array) -> Array:
         self.save(None, y)

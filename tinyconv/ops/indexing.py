@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import Function, op, require_one_device
 from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
-from ..backend import XP, Array
+from ..backend import XP, Array, demand_inside
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
 from ..shapes import Shape, broadcast, wrap_dim
 from ._common import Select, cast, dtype_of, fitting, ndim_of, shape_of
 from .slices import GetItem, PutItem
-from .subscript import Index
+from .subscript import Index, add_at
 from .take import Take
 from .views import expand, flatten, named
 
@@ -30,7 +30,9 @@ class Gather(Function):
         self.save(None, index)
         if not index.size:
             return self.xp.empty(index.shape, x.dtype)
-        return _line(x)[_places(self.xp, index, self.dim)].reshape(index.shape)
+        i = _line(index)
+        y = self.xp.take_along_axis(_within(_line(x), i, self.dim), i, self.dim)
+        return y.reshape(index.shape)
 
     def backward(self, g: Any) -> Any:
         _, index = self.saved
@@ -41,14 +43,18 @@ class Gather(Function):
 class ScatterAdd(Function):
     """Zeros of ``shape`` with ``g`` added where ``index`` points along ``dim``: the transpose of Gather."""
 
+    widens = "always"
     dim: int
     shape: Shape
 
     def forward(self, g: Array, index: Array) -> Array:
         self.save(None, index)
-        out = self.xp.zeros(self.shape, g.dtype)
+        xp, i = self.xp, _line(index)
+        out = xp.zeros(self.shape, g.dtype)
         if index.size:
-            self.xp.add.at(_line(out), _places(self.xp, index, self.dim), _line(g))
+            place = xp.arange(out.size).reshape(self.shape or (1,))
+            place = xp.take_along_axis(_within(place, i, self.dim), i, self.dim)
+            add_at(out.reshape(-1), place.reshape(-1), g.reshape(-1))
         return out
 
     def backward(self, g: Any) -> Any:
@@ -68,8 +74,9 @@ class Scatter(Function):
         out = x.copy()
         if index.size:
             if self.src_shape:
-                src = src[tuple(slice(n) for n in index.shape)]
-            _line(out)[_places(self.xp, index, self.dim)] = src
+                src = _line(src[tuple(slice(n) for n in index.shape)])
+            i = _line(index)
+            self.xp.put_along_axis(_within(_line(out), i, self.dim), i, src, self.dim)
         return out
 
     def backward(self, g: Any) -> Any:
@@ -88,11 +95,9 @@ def _line(x: Array) -> Array:
     return x if x.ndim else x.reshape(1)
 
 
-def _places(xp: Any, index: Array, dim: int) -> tuple[Array, ...]:
-    """The coordinates that ``index`` along ``dim`` stands for."""
-    index = _line(index)
-    grids = xp.ogrid[tuple(slice(n) for n in index.shape)]
-    return tuple(index if d == dim else grids[d] for d in range(index.ndim))
+def _within(x: Array, index: Array, dim: int) -> Array:
+    """The part of x that ``index`` along ``dim`` reaches: it may be smaller in other dimensions."""
+    return x[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(index.shape))]
 
 
 # ── what they take ────────────────────────────────────────────────────────────────────────────
@@ -113,13 +118,15 @@ def _check_index(x: Any, dim: int, index: Any, name: str) -> None:
 
 
 def _check_bounds(x: Any, dim: int, index: Any) -> None:
-    i, size = index.array, shape_of(x)[dim] if shape_of(x) else 1
-    bad = (i < 0) | (i >= size)
-    if bad.any():
-        raise RuntimeError(  # not an IndexError, in torch
-            f"index {int(i[bad].ravel()[0])} is out of bounds for dimension {dim} with size {size}\n"
-            f"Indices must lie in [0, {size})."
-        )
+    size = shape_of(x)[dim] if shape_of(x) else 1
+    demand_inside(index.array, 0, size, _out_of_bounds, dim, size)
+
+
+def _out_of_bounds(index: int, dim: int, size: int) -> Exception:
+    return RuntimeError(  # not an IndexError, in torch
+        f"index {index} is out of bounds for dimension {dim} with size {size}\n"
+        f"Indices must lie in [0, {size})."
+    )
 
 
 def _check_scatter(x: Any, dim: int, index: Any, src: Any, name: str) -> None:
@@ -290,6 +297,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
             [5, 3]])
     """
     d = wrap_dim(dim, ndim_of(input))
+    require_one_device("index_select", input=input, index=index)
     if ndim_of(index) > 1:
         raise RangeError(
             "index_select(): Index is supposed to be a vector",
@@ -305,11 +313,16 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
             f"index_select(): Index to scalar can have only 1 value, got {i.size} value(s)"
         )
     size = shape_of(input)[d] if shape_of(input) else 1
-    if ((i < 0) | (i >= size)).any():
-        raise RangeError("index out of range in self", f"Indices must lie in [0, {size}).")
+    demand_inside(i, 0, size, _out_of_range, size)
     if not shape_of(input):
         return named(input.clone(), "IndexSelectBackward0")
     return named(Take(d, i)(input), "IndexSelectBackward0")
+
+
+def _out_of_range(index: int, size: int) -> Exception:
+    return RangeError(
+        "index out of range in self", f"Indices must lie in [0, {size}), and one is {index}."
+    )
 
 
 # ── masks ─────────────────────────────────────────────────────────────────────────────────────
@@ -341,8 +354,9 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
                 f"value cannot be converted to type {target.name}_t without overflow",
                 "Write x.float() first.",
             )
-        value = input.wrap(XP[type(input.array)].asarray(fitting(value, target), target.numpy))
-    elif ndim_of(value):
+        number = fitting(value, target)  # goes along with the kernel, as a number of Python's
+        return named(Select()(mask, getattr(number, "item", lambda: number)(), input), name)
+    if ndim_of(value):
         raise ShapeError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{ndim_of(value)} dimension(s).",
@@ -371,6 +385,7 @@ def masked_select(input: Any, mask: Any) -> Any:
             f"masked_select: expected BoolTensor for mask, got {dtype_of(mask).name}",
             "Write mask.bool().",
         )
+    require_one_device("masked_select", input=input, mask=mask)
     shape = broadcast(shape_of(input), shape_of(mask)) or (1,)
     places = XP[type(mask.array)].broadcast_to(mask.array, shape).nonzero()
     return named(Index(places, True)(expand(input, *shape)), "MaskedSelectBackward0")

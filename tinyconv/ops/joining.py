@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.function import Function, op, require_one_device
 from ..autograd.variable import Variable
 from ..backend import XP, Array
 from ..errors import DTypeError, RangeError, ShapeError
 from ..shapes import Ints, is_int, wrap_dim, wrap_dims
-from ._common import SumTo, cast, is_array, ndim_of, result_dtype, shape_of
+from ._common import NUMPY, SumTo, cast, is_array, ndim_of, result_dtype, shape_of
 from .slices import narrow
 from .take import Take
 from .views import Reshape, _sizes, flatten, named, reshape
@@ -255,12 +255,13 @@ def repeat_interleave(
         return input.wrap(_each(input.array, input.array.size))
     if dim is None:
         input, dim = flatten(input), 0
+    require_one_device("repeat_interleave", input=input, repeats=repeats)
     d = wrap_dim(dim, ndim_of(input))
     n = shape_of(input)[d] if shape_of(input) else 1
-    counts = (
-        repeats.array if isinstance(repeats, Variable) else XP[type(input.array)].asarray(repeats)
+    counts = (repeats.array if isinstance(repeats, Variable) else NUMPY.asarray(repeats)).reshape(
+        -1
     )
-    if counts.ndim > 1:
+    if ndim_of(repeats) > 1:
         raise ShapeError("repeats must be 0-dim or 1-dim tensor")
     if counts.dtype.kind not in "iu":
         raise DTypeError(
@@ -274,7 +275,7 @@ def repeat_interleave(
             f"repeats must have the same size as input along dim, but got repeats.size(0) = {counts.size} and "
             f"input.size({d}) = {n}"
         )
-    places = _each(counts.reshape(-1), n)
+    places = XP[type(input.array)].asarray(_each(counts, n))
     return named(
         Take(d, places)(input),
         "IndexSelectBackward0" if isinstance(repeats, Variable) else "ViewBackward0",

@@ -5,24 +5,25 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..autograd.autocast import LOWER, recast, will_cast
 from ..autograd.function import Function, op, type_name
 from ..backend import Array, product
 from ..errors import DTypeError, ShapeError
 from ..shapes import broadcast
 from ._common import dtype_of, ndim_of, not_implemented, shape_of, unbroadcast
-from .elementwise import add, mul
+from .elementwise import mul
 from .reduce import sum
 from .slices import diagonal
 from .views import expand, named, permute, reshape, squeeze, transpose, unsqueeze
 
 # What torch's messages call the types here.
-C_NAMES = {"float16": "c10::Half", "float32": "float", "float64": "double", "bool": "bool", "uint8": "unsigned char",
+C_NAMES = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double", "bool": "bool", "uint8": "unsigned char",
            "int8": "signed char", "int16": "short", "int32": "int", "int64": "long long"}  # fmt: skip
 
 
 def _same_dtype(x: Any, y: Any, name: str) -> None:
     a, b = dtype_of(x), dtype_of(y)
-    if a is not b:
+    if a is not b and not will_cast(LOWER, x, y):
         raise DTypeError(
             f"expected m1 and m2 to have the same dtype, but got: {C_NAMES[a.name]} != {C_NAMES[b.name]}",
             f"{name}() does not convert: write y.to({a}), or x.to({b}). NumPy's floats are float64: .float() makes "
@@ -36,13 +37,13 @@ def _same_dtype(x: Any, y: Any, name: str) -> None:
 class Mm(Function):
     """``(..., n, k) @ (..., k, m)``, leading dimensions broadcast."""
 
+    widens = "cpu"
+
     def forward(self, x: Array, y: Array) -> Array:
         want_x, want_y = self.needs
         self.shapes = x.shape, y.shape
         self.save(x if want_y else None, y if want_x else None)
-        if x.dtype.char == "e":  # the sum needs more digits than the result
-            return (x.astype("float32") @ y.astype("float32")).astype("float16")
-        return product(x, y) if x.ndim == y.ndim == 2 else x @ y
+        return product(x, y)
 
     def backward(self, g: Any) -> Any:
         x, y = self.saved
@@ -224,11 +225,11 @@ def matmul(input: Any, other: Any) -> Any:
             "Write x * y.",
         )
     if a == b == 1:
-        return dot(input, other)
+        return dot(*recast(LOWER, input, other))
     if a == b == 2:
         return mm(input, other)
     if a == 2 and b == 1:
-        return mv(input, other)
+        return mv(*recast(LOWER, input, other))
     if a == 1:
         return named(squeeze(matmul(unsqueeze(input, 0), other), -2), "SqueezeBackward4")
     if b == 1:
@@ -244,34 +245,13 @@ def matmul(input: Any, other: Any) -> Any:
         raise _batches_differ(both, k, both, k2)
     _same_dtype(input, other, "bmm")
     multiply = Mm()
-    multiply.name = "UnsafeViewBackward0"  # what torch reshapes the product with
+    multiply.label = "UnsafeViewBackward0"  # what torch reshapes the product with
     return multiply(input, other)
 
 
 def rmatmul(input: Any, other: Any) -> Any:
     """``other @ input``."""
     return matmul(other, input)
-
-
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """A matrix product added to something.
-
-    .. math:: y = \\beta\\, input + \\alpha\\, mat1\\, mat2
-
-    Shape:
-        ``(n, m), (n, k), (k, m) -> (n, m)``, input broadcast
-
-    >>> import tinyconv as tc
-    >>> tc.addmm(tc.ones(2), tc.ones(2, 3), tc.ones(3, 2), alpha=2)
-    tensor([[7., 7.],
-            [7., 7.]])
-    """
-    product = mm(mat1, mat2)
-    if alpha != 1:
-        product = mul(product, alpha)
-    if beta == 0:  # NaN in the input does not count
-        return product
-    return named(add(product, input if beta == 1 else mul(input, beta)), "AddmmBackward0")
 
 
 # ── einsum ────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..autograd.autocast import LOWER, recast, will_cast
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
 from ..backend import Array, product
@@ -19,8 +20,9 @@ from .views import reshape, transpose
 class Linear(Function):
     """y = x w^T + b over the last dimension."""
 
-    name = "AddmmBackward0"
+    label = "AddmmBackward0"
     gives_away = True
+    widens = "cpu"
 
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
         self.source = x.shape
@@ -99,6 +101,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """
     sx, sw = shape_of(input), shape_of(weight)
     if len(sw) == 1:  # torch takes a vector too
+        input, weight, bias = recast(LOWER, input, weight, bias)
         return input @ weight if bias is None else input @ weight + bias
     out, expected = sw
     if not sx or sx[-1] != expected:
@@ -108,11 +111,12 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
             _hint(input, out, expected),
         )
     dx, dw = dtype_of(input), dtype_of(weight)
-    if dx is not dw:
+    if dx is not dw and not will_cast(LOWER, input, weight):
         names = {
             "float32": "float",
             "float64": "double",
             "float16": "c10::Half",
+            "bfloat16": "c10::BFloat16",
             "int64": "long int",
         }
         hint = f"Write x.to(tinyconv.{dw.name})."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..autograd.autocast import FLOAT32, FLOAT32_OR_ERROR, Policy, recast
 from ..autograd.function import op, type_name
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import Array, demand
+from ..dtypes import FLOATS
 from ..errors import ArgumentError, DTypeError
 from ..shapes import broadcast
 from ._common import operands, select, shape_of
@@ -46,14 +49,15 @@ def reduced(loss: Any, reduction: str, count: Any = None) -> Any:
     return mean(loss) if count is None else div(sum(loss), count)
 
 
-def require_tensors(name: str, input: Any, target: Any) -> None:
-    """Refuse numbers, lists and arrays of NumPy, with the way out."""
+def paired(name: str, input: Any, target: Any, policy: Policy = FLOAT32) -> Sequence[Any]:
+    """Refuse numbers, lists and arrays of NumPy, with the way out; give back tensors, under autocast in float32."""
     for i, (argument, value) in enumerate({"input": input, "target": target}.items(), 1):
         if not isinstance(value, Variable):
             raise TypeError(
                 f"{name}(): argument '{argument}' (position {i}) must be Tensor, not "
                 f"{type(value).__name__}\nWrite tinyconv.tensor({argument})."
             )
+    return recast(policy, input, target)
 
 
 @dataclass(eq=False, repr=False)
@@ -70,7 +74,7 @@ class PairLoss(Binary):
         total = z.sum(dtype=_wide(z))
         if self.reduction == "mean":
             self.count = z.size
-            total = total / self.xp.asarray(self.count, total.dtype)
+            total = total / total.dtype.type(self.count)
         return total.astype(z.dtype)
 
     def backward(self, g: Any) -> Any:
@@ -182,7 +186,7 @@ def mse_loss(
     >>> x.grad
     tensor([0., 2.])
     """
-    require_tensors("mse_loss", input, target)
+    input, target = paired("mse_loss", input, target)
     how = reduction_of(reduction, size_average, reduce)
     _same_size(input, target)
     return _difference(MseLoss, (), input, target, how, weight)
@@ -209,7 +213,7 @@ def l1_loss(
     >>> x.grad
     tensor([-0.5000,  0.5000])
     """
-    require_tensors("l1_loss", input, target)
+    input, target = paired("l1_loss", input, target)
     how = reduction_of(reduction, size_average, reduce)
     _same_size(input, target)
     loss = abs(sub(input, target))
@@ -257,7 +261,7 @@ def smooth_l1_loss(
     >>> x.grad
     tensor([0.2500, 0.5000])
     """
-    require_tensors("smooth_l1_loss", input, target)
+    input, target = paired("smooth_l1_loss", input, target)
     how = reduction_of(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
@@ -302,7 +306,7 @@ def huber_loss(
     >>> x.grad
     tensor([0.2500, 0.5000])
     """
-    require_tensors("huber_loss", input, target)
+    input, target = paired("huber_loss", input, target)
     how = reduction_of(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
@@ -360,7 +364,7 @@ def binary_cross_entropy(
     >>> x.grad
     tensor([-1.0000,  2.5000])
     """
-    require_tensors("binary_cross_entropy", input, target)
+    input, target = paired("binary_cross_entropy", input, target, FLOAT32_OR_ERROR)
     how = reduction_of(reduction, size_average, reduce)
     if shape_of(input) != shape_of(target):
         raise ArgumentError(
@@ -374,11 +378,7 @@ def binary_cross_entropy(
             f"Found dtype {found} but expected {wanted}", f"Write target.{wanted.lower()}()."
         )
     for name, x in (("input", input.array), ("target", target.array)):
-        if not ((x >= 0) & (x <= 1)).all():
-            raise RuntimeError(
-                f"all elements of {name} should be between 0 and 1\n"
-                "They are probabilities: take the sigmoid, or binary_cross_entropy_with_logits()."
-            )
+        demand((x >= 0) & (x <= 1), _no_probability, name)
     if weight is None:
         return BinaryCrossEntropy(how)(input, target)
     return reduced(mul(BinaryCrossEntropy("none")(input, target), weight), how)
@@ -394,6 +394,13 @@ class BinaryCrossEntropyWithLogits(PairLoss):
 
     def by_y(self, g: Any, x: Any, y: Any) -> Any:
         return g * -x
+
+
+def _no_probability(_: int, name: str) -> Exception:
+    return RuntimeError(
+        f"all elements of {name} should be between 0 and 1\n"
+        "They are probabilities: take the sigmoid, or binary_cross_entropy_with_logits()."
+    )
 
 
 def binary_cross_entropy_with_logits(
@@ -425,14 +432,14 @@ def binary_cross_entropy_with_logits(
     >>> x.grad
     tensor([-0.2500,  0.2500])
     """
-    require_tensors("binary_cross_entropy_with_logits", input, target)
+    input, target = paired("binary_cross_entropy_with_logits", input, target)
     how = reduction_of(reduction, size_average, reduce)
     if shape_of(input) != shape_of(target):
         raise ArgumentError(
             f"Target size ({_size(target)}) must be the same as input size ({_size(input)})",
             "Write target.reshape(input.shape), or input.squeeze(1) for one output of a model.",
         )
-    if target.array.dtype.kind != "f":
+    if target.array.dtype not in FLOATS:
         raise DTypeError(
             f"result type {type_name(input.array)} can't be cast to the desired output type "
             f"{type_name(target.array)}",
@@ -475,7 +482,7 @@ def kl_div(
     >>> tc.nn.functional.kl_div(x, y, reduction="batchmean")
     tensor(0.1438)
     """
-    require_tensors("kl_div", input, target)
+    input, target = paired("kl_div", input, target)
     per_batch = reduction == "batchmean" and size_average is None and reduce is None
     how = "sum" if per_batch else reduction_of(reduction, size_average, reduce)
     if how == "mean" and size_average is None and reduce is None:

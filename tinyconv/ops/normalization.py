@@ -5,15 +5,18 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.autocast import FLOAT32_ON_CUDA, recast
+from ..autograd.function import Function, op, widened
 from ..autograd.inplace import write
 from ..autograd.mode import is_grad_enabled
 from ..autograd.variable import Variable
-from ..backend import Array, empty
+from ..backend import Array
+from ..dtypes import HALVES
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..shapes import Ints
-from ._common import cast, dtype_of, ndim_of, shape_of
-from ._norm import channel_affine, channel_combine, channel_products, channel_statistics
+from ._common import as_given, cast, dtype_of, ndim_of, shape_of
+from ._layout import alike, empty_batch, rows, settled
+from ._norm import normalise, normalise_back
 from .elementwise import rsqrt
 from .gate import gate
 from .reduce import mean, sum
@@ -22,38 +25,33 @@ from .views import named, reshape
 # ── functions ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _rows(x: Array) -> Array:
-    """(n, c, *) as (n, c, l)."""
-    n, c, *rest = x.shape
-    return (x if x.flags.c_contiguous else x.copy(order="C")).reshape(n, c, prod(rest))
-
-
 @op
 class BatchNorm(Function):
-    """With the statistics of the batch, which are left in ``mean`` and ``var``; or with ``given`` ones, mean and variance.
+    """With the statistics of the batch, which also move the ``running`` ones, mean and variance; if ``fixed``, with those.
 
     With ``relu``, what is negative becomes 0: one pass over memory less than two operations.
     """
 
-    name = "NativeBatchNormBackward0"
+    label = "NativeBatchNormBackward0"
+    widens = "cpu"
     gives_away = True
     eps: float
-    given: tuple[Array, Array] | None = None
+    fixed: bool = False
+    running: tuple[Array | None, Array | None] = (None, None)
+    momentum: float = 0.0
+    batches: Array | None = None  # how many there were: for the plain average of all
     relu: bool = False
 
     def forward(self, x: Array, w: Array | None, b: Array | None) -> Array:
-        xp, c, rows = self.xp, x.shape[1], _rows(x)
-        y = empty(xp, x.shape, x.dtype)
-        if self.given is None:
-            mean, var = self.mean, self.var = xp.empty((2, c))
-            channel_statistics(rows, mean, var)
-        else:
-            mean, var = (v.astype("float64") for v in self.given)
-        rstd = 1 / xp.sqrt(var + self.eps)
-        scale = rstd if w is None else rstd * w
-        shift = xp.zeros(c, x.dtype) if b is None else b
-        channel_affine(rows, mean, scale, shift, self.relu, y.reshape(rows.shape))
+        lying, last = settled(x)
+        y = empty_batch(self.xp, x.shape, x.dtype, last)
+        mean, rstd = self.xp.empty((2, x.shape[1]))
+        normalise(
+            rows(lying, last), w, b, *self.running, self.momentum, self.batches, self.eps, self.relu, self.fixed,
+            mean, rstd, rows(y, last),
+        )  # fmt: skip
         if any(self.needs):
+            self.kind_of_b = None if b is None else b.dtype
             self.save(x, w, y if self.relu else None, mean, rstd)
         return y
 
@@ -61,46 +59,38 @@ class BatchNorm(Function):
         x, w, y, mean, rstd = self.saved
         if isinstance(g, Variable):
             return self._recorded(g, x, w, y, mean, rstd)
-        want_x, want_w, want_b = self.needs
-        gx = gw = gb = None
-        rows, grads = _rows(x), _rows(g)
-        outs = _rows(y) if self.relu else grads
-        sums, products = self.xp.empty((2, *mean.shape))
-        if want_w or want_b or self.given is None:
-            channel_products(grads, rows, outs, mean, self.relu, sums, products)
-        if want_x:
-            gx = empty(self.xp, x.shape, x.dtype)
-            scale = rstd if w is None else rstd * w
-            by_x = shift = self.xp.zeros(mean.shape)
-            if self.given is None:
-                shift = scale / -(rows.shape[0] * rows.shape[2])
-                by_x, shift = shift * rstd * rstd * products, shift * sums
-            channel_combine(
-                grads, rows, outs, mean, scale, by_x, shift, self.relu, gx.reshape(rows.shape)
-            )
-        if want_w:
-            gw = (products * rstd).astype(x.dtype)
-        if want_b:
-            gb = sums.astype(x.dtype)
+        x, last = settled(x)
+        gx = empty_batch(self.xp, x.shape, x.dtype, last) if self.needs[0] else None
+        gw = self.xp.empty(mean.shape, w.dtype) if self.needs[1] else None
+        gb = self.xp.empty(mean.shape, self.kind_of_b) if self.needs[2] else None
+        g = cast(g, x.dtype)
+        views = [None if v is None else rows(alike(v, last), last) for v in (g, x, y, gx)]
+        normalise_back(*views[:3], w, mean, rstd, self.fixed, views[3], gw, gb)
         return gx, gw, gb
 
     def _recorded(self, g: Any, x: Any, w: Any, y: Any, mu: Any, rstd: Any) -> Any:
         """The same in recorded operations, for second gradients."""
         dims = (0, *range(2, ndim_of(x)))
         by_channel = (1, -1, *(1,) * (ndim_of(x) - 2))
+        kinds = [None if v is None else dtype_of(v).numpy for v in (x, w)]
+        g, x, w, y = map(widened, (g, x, w, y))
         if self.relu:
             g = gate(g, y)
         gy = g if w is None else g * reshape(w, by_channel)
-        if self.given is None:
+        if self.fixed:
+            mu, rstd = (cast(reshape(v, by_channel), dtype_of(x).numpy) for v in (mu, rstd))
+            xhat = (x - mu) * rstd
+            gx = rstd * gy
+        else:
             centered = x - mean(x, dims, True)
             rstd = rsqrt(mean(centered * centered, dims, True) + self.eps)
             xhat = centered * rstd
             gx = rstd * (gy - mean(gy, dims, True) - xhat * mean(gy * xhat, dims, True))
-        else:
-            mu, rstd = (cast(reshape(v, by_channel), dtype_of(x).numpy) for v in (mu, rstd))
-            xhat = (x - mu) * rstd
-            gx = rstd * gy
-        return gx, sum(g * xhat, dims), sum(g, dims)
+        grads = gx, sum(g * xhat, dims), sum(g, dims)
+        return [
+            cast(v, kind) if need else None
+            for v, kind, need in zip(grads, (*kinds, self.kind_of_b), self.needs, strict=True)
+        ]
 
 
 # ── public ────────────────────────────────────────────────────────────────────────────────────
@@ -128,7 +118,7 @@ def batch_norm(
     weight: Any = None,
     bias: Any = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: Any = 0.1,
     eps: float = 1e-05,
 ) -> Any:
     """Normalise each channel over batch and pixels, then scale and shift.
@@ -138,6 +128,8 @@ def batch_norm(
     Args:
         running_mean, running_var: used if not ``training``; otherwise moved towards the batch's by ``momentum``
             (the variance without bias).
+        momentum: weight of the batch in these; or a tensor with the number of batches, this one counted, for their
+            plain average.
         weight, bias: gamma and beta, of a channel each.
 
     Shape:
@@ -215,38 +207,38 @@ def _batch_norm(
                 f"The function 'native_batch_norm' is not differentiable with respect to argument '{name}'. This "
                 f"input cannot have requires_grad True.\nWrite {name}.detach()."
             )
-    if weight is not None and weight.array.dtype != input.array.dtype:
-        raise DTypeError(
-            f"expected scalar type {dtype_of(weight).name.title()} but found {dtype_of(input).name.title()}",
-            f"Write x.to(tinyconv.{dtype_of(weight).name}).",
-        )
-    given = None
-    if not training:
-        if running_mean is None or running_var is None:
-            raise ShapeError(
-                "Expected running_mean and running_var to be defined when training=False"
+    kind = input.array.dtype
+    for v in (weight, bias):
+        mixed = v is not None and v.array.dtype != kind
+        if mixed and not (kind in HALVES and v.array.dtype == "float32"):
+            raise DTypeError(
+                f"expected scalar type {dtype_of(v).name.title()} but found {dtype_of(input).name.title()}",
+                f"Write x.to(tinyconv.{dtype_of(v).name}).",
             )
-        given = running_mean.array, running_var.array
-    node = BatchNorm(eps, given, relu)
-    y = node(input, weight, bias)
-    if training:
-        count = prod(shape) // c
-        if running_mean is not None:
-            _move(running_mean, node.mean, momentum)
-        if running_var is not None:
-            _move(running_var, node.var * (count / (count - 1)), momentum)
+    if not training and (running_mean is None or running_var is None):
+        raise ShapeError("Expected running_mean and running_var to be defined when training=False")
+    batches = momentum.array if isinstance(momentum, Variable) else None
+    share = 0.0 if isinstance(momentum, Variable) else momentum
+    running = running_mean, running_var
+    arrays: Any = tuple([None if v is None else _memory(v, input.array) for v in running])
+    y = BatchNorm(eps, not training, arrays, share, batches, relu)(input, weight, bias)
+    for v, array in zip(running, arrays, strict=True):
+        if not training or v is None:
+            continue
+        if array is v.array:
+            v.bump()
+        else:
+            write(v, v.wrap(array.astype(v.array.dtype, copy=False)))
     return y
 
 
-def _move(running: Any, value: Array, momentum: float) -> None:
-    """running += momentum (value - running), off the tape."""
-    old = running.array
-    new = old * (1 - momentum) + value * momentum
-    if running.base is None and not running.inference and old.flags.c_contiguous:
-        old[...] = new  # nothing that `write` would have to look after
-        running.bump()
-    else:
-        write(running, running.wrap(new.astype(old.dtype)))
+def _memory(running: Any, x: Array) -> Array:
+    """The memory of running statistics, for a kernel to change; or a copy, where it is not that simple to write to."""
+    array = running.array
+    plain = running.base is None and not running.inference and array.flags.c_contiguous
+    if plain and (array.itemsize > 2 or array.dtype == x.dtype):
+        return array
+    return array.astype("float32" if array.dtype in HALVES else array.dtype, order="C")
 
 
 def _size(shape: Ints) -> str:
@@ -290,8 +282,9 @@ def layer_norm(
             f"input of size{list(shape)}",
             f"Make the layer LayerNorm({list(shape[len(shape) - len(tail) :])}).",
         )
-    y = _standardize(input, prod(shape[: len(shape) - len(tail)]), eps)
-    return named(_affine(y, weight, bias, tail), "NativeLayerNormBackward0")
+    (x,) = recast(FLOAT32_ON_CUDA, input)
+    y = _standardize(widened(x), prod(shape[: len(shape) - len(tail)]), eps)
+    return as_given(named(_affine(y, weight, bias, tail), "NativeLayerNormBackward0"), x)
 
 
 def group_norm(
@@ -323,9 +316,10 @@ def group_norm(
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
                 f"shape {list(shape_of(v))} and input of shape {list(shape)}"
             )
-    y = _standardize(input, n * num_groups, eps)
+    (x,) = recast(FLOAT32_ON_CUDA, input)
+    y = _standardize(widened(x), n * num_groups, eps)
     y = _affine(y, weight, bias, (1, c, *(1,) * (len(shape) - 2)))
-    return named(y, "NativeGroupNormBackward0")
+    return as_given(named(y, "NativeGroupNormBackward0"), x)
 
 
 def instance_norm(

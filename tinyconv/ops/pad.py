@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..autograd.function import Function, op
+from ..autograd.autocast import FLOAT32_ON_CPU, recast
+from ..autograd.function import Function, op, widened
 from ..backend import XP, Array
 from ..errors import ShapeError
 from ..shapes import Shape, is_int
-from ._common import shape_of
+from ._common import as_given, shape_of
 from .elementwise import clone
 from .take import Take
 
@@ -20,13 +21,13 @@ Pads = tuple[tuple[int, int], ...]  # before and after, for each dimension
 class ConstantPad(Function):
     """A border of one number; the transpose of a border is the cut that removes it."""
 
-    name = "ConstantPadNdBackward0"
+    label = "ConstantPadNdBackward0"
     pads: Pads
     value: float
 
     def forward(self, x: Array) -> Array:
         shape = tuple(n + a + b for n, (a, b) in zip(x.shape, self.pads, strict=True))
-        out = self.xp.full(shape, x.dtype.type(self.value), x.dtype)
+        out = self.xp.full(shape, x.dtype.type(self.value).item(), x.dtype)
         inside, kept = _inside(shape, self.pads, 1), _inside(x.shape, self.pads, -1)
         out[inside] = x[kept]
         return out
@@ -108,15 +109,16 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         return ConstantPad(((0, 0),) * first + pairs, value or 0)(input)
     _check(shape, pairs, mode, value)
     xp = XP[type(input.array)]
-    x = input
+    given = input if mode == "circular" else recast(FLOAT32_ON_CPU, input)[0]
+    x = start = widened(given)
     for axis, (a, b) in enumerate(pairs, first):
         if a or b:
             x = Take(axis, _source(xp, mode, shape[axis], a, b))(x)
-    if x is input:
-        return clone(x)
+    if x is start:
+        return clone(given)
     if x.node is not None:
-        x.node.name = f"{_NAMES[mode]}{len(pairs)}DBackward0"
-    return x
+        x.node.label = f"{_NAMES[mode]}{len(pairs)}DBackward0"
+    return as_given(x, given)
 
 
 def _check(shape: Shape, pairs: Pads, mode: str, value: float | None) -> None:

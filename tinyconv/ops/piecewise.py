@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd.autocast import LOWER, recast, will_cast
 from ..autograd.function import op, type_name
 from ..autograd.inplace import inplace as in_place
 from ..backend import Array
@@ -238,7 +239,7 @@ def prelu(input: Any, weight: Any) -> Any:
     tensor([-1.])
     """
     shape, slopes = shape_of(input), shape_of(weight)
-    if dtype_of(input) is not dtype_of(weight):
+    if dtype_of(input) is not dtype_of(weight) and not will_cast(LOWER, input, weight):
         raise DTypeError(
             "prelu: Type promoting not supported. Got "
             f"{type_name(input.array)} and {type_name(weight.array)}",
@@ -261,6 +262,7 @@ def prelu(input: Any, weight: Any) -> Any:
                 f"{slopes[0]} and channel size = {channels}.",
                 f"Dimension 1 of the input, of shape {list(shape)}, counts the channels.",
             )
+    input, weight = recast(LOWER, input, weight)
     if slopes:
         weight = reshape(weight, (-1,) + (1,) * max(len(shape) - 2, 0) if shape else ())
     return _prelu(input, weight)

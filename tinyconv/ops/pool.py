@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from ..autograd.function import Function, op
-from ..backend import XP, Array, empty
+from ..autograd.function import Function, op, widened
+from ..backend import XP, Array
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, expand_ints, pool_size
-from ._common import shape_of
-from ._pool import pool_max, pool_sum, unpool_max, unpool_sum
+from ._common import as_given, shape_of
+from ._layout import alike, empty_batch, planes, settled
+from ._pool import pool_max, pool_mean, unpool_max, unpool_mean
 from .indexing import Gather
 from .joining import cat
 from .reduce import mean
@@ -42,27 +43,21 @@ class Window:
 # ── functions ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _planes(x: Array) -> Array:
-    """(n, c, h, w) as (n c, h, w)."""
-    n, c, h, w = x.shape
-    return (x if x.flags.c_contiguous else x.copy(order="C")).reshape(n * c, h, w)
-
-
 @op
 class MaxPool(Function):
-    name = "MaxPool2DWithIndicesBackward0"
+    label = "MaxPool2DWithIndicesBackward0"
     gives_away = True
     window: Window
     out: Ints
 
     def forward(self, x: Array) -> Array:
         self.source, v = x.shape, self.window
-        y = empty(self.xp, (*x.shape[:2], *self.out), x.dtype)
-        self.where = self.xp.empty(y.shape, "uint8" if prod(v.kernel) <= 256 else "int32")
-        planes = _planes(x)
-        shape = (len(planes), *self.out)
+        x, self.last = settled(x)
+        y = empty_batch(self.xp, (*x.shape[:2], *self.out), x.dtype, self.last)
+        kind = "uint8" if prod(v.kernel) <= 256 else "int32"
+        self.where = empty_batch(self.xp, y.shape, kind, self.last)
         pool_max(
-            planes, y.reshape(shape), self.where.reshape(shape),
+            *[planes(a, self.last) for a in (x, y, self.where)],
             *v.kernel, *v.stride, *v.padding, *v.dilation,
         )  # fmt: skip
         self.save(self.where)
@@ -74,22 +69,26 @@ class MaxPool(Function):
 
     def backward(self, gy: Any) -> Any:
         (where,) = self.saved
-        return (Unpool(self.window, self.source)(gy, where),)
+        return (Unpool(self.window, self.source, self.last)(gy, where),)
 
 
 @op
 class Unpool(Function):
     """Each element goes to the place of the tap ``where`` in an empty plane; the transpose of picking them."""
 
+    widens = "cpu"
     window: Window
     source: Shape
+    last: bool  # in memory
 
     def forward(self, gy: Array, where: Array) -> Array:
         self.save(None, where)
-        gx, v = empty(self.xp, self.source, gy.dtype), self.window
+        v, last = self.window, self.last
+        gx = empty_batch(self.xp, self.source, gy.dtype, last)
         unpool_max(
-            _planes(gy), _planes(where), _planes(gx), *v.kernel, *v.stride, *v.padding, *v.dilation
-        )
+            *[planes(a, last) for a in (alike(gy, last), where, gx)],
+            *v.kernel, *v.stride, *v.padding, *v.dilation,
+        )  # fmt: skip
         return gx
 
     def backward(self, g: Any) -> Any:
@@ -102,38 +101,49 @@ class Unpool(Function):
 
 @op
 class AvgPool(Function):
-    name = "AvgPool2DBackward0"
+    label = "AvgPool2DBackward0"
     gives_away = True
+    widens = "cpu"
     window: Window
     out: Ints
-    scale: Any  # (oh, ow): one over the number of elements that count
+    padded: bool = True  # divide by the number of elements under the window, padding included
+    divisor: int = 0  # or by this
 
     def forward(self, x: Array) -> Array:
         self.source, v = x.shape, self.window
-        y = empty(self.xp, (*x.shape[:2], *self.out), x.dtype)
-        scale = self.xp.asarray(self.scale, x.dtype)
-        pool_sum(_planes(x), _planes(y), scale, *v.kernel, *v.stride, *v.padding)
+        x, self.last = settled(x)
+        y = empty_batch(self.xp, (*x.shape[:2], *self.out), x.dtype, self.last)
+        pool_mean(
+            *[planes(a, self.last) for a in (x, y)],
+            self.padded, self.divisor, *v.kernel, *v.stride, *v.padding,
+        )  # fmt: skip
         return y
 
     def backward(self, gy: Any) -> Any:
-        return (AvgUnpool(self.window, self.source, self.scale)(gy),)
+        return (AvgUnpool(self.window, self.source, self.padded, self.divisor, self.last)(gy),)
 
 
 @op
 class AvgUnpool(Function):
-    name = "AvgPool2DBackwardBackward0"
+    label = "AvgPool2DBackwardBackward0"
+    widens = "cpu"
     window: Window
     source: Shape
-    scale: Any
+    padded: bool
+    divisor: int
+    last: bool
 
     def forward(self, gy: Array) -> Array:
-        gx, v = empty(self.xp, self.source, gy.dtype), self.window
-        scale = self.xp.asarray(self.scale, gy.dtype)
-        unpool_sum(_planes(gy), _planes(gx), scale, *v.kernel, *v.stride, *v.padding)
+        self.out, v, last = gy.shape[2:], self.window, self.last
+        gx = empty_batch(self.xp, self.source, gy.dtype, last)
+        unpool_mean(
+            *[planes(a, last) for a in (alike(gy, last), gx)],
+            self.padded, self.divisor, *v.kernel, *v.stride, *v.padding,
+        )  # fmt: skip
         return gx
 
     def backward(self, g: Any) -> Any:
-        return (AvgPool(self.window, self.scale.shape, self.scale)(g),)
+        return (AvgPool(self.window, self.out, self.padded, self.divisor)(g),)
 
 
 # ── checks ────────────────────────────────────────────────────────────────────────────────────
@@ -295,26 +305,8 @@ def avg_pool2d(
     window, out = _window(x, "avg_pool2d", kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override == 0:
         raise ShapeError("divisor must be not zero")
-    xp = _array_library(x)
-    if divisor_override is not None:
-        scale = xp.full(out, 1 / divisor_override)
-    else:
-        sides = [
-            _counts(xp, *v, count_include_pad)
-            for v in zip(
-                shape_of(x)[2:], window.kernel, window.stride, window.padding, out, strict=True
-            )
-        ]
-        scale = 1 / xp.multiply.outer(*sides).astype("float64")
-    y = AvgPool(window, out, scale)(x)
+    y = AvgPool(window, out, count_include_pad, divisor_override or 0)(x)
     return squeeze(y, 0) if single else y
-
-
-def _counts(xp: Any, size: int, k: int, s: int, p: int, out: int, padded: bool) -> Array:
-    """How many elements of one axis each window counts."""
-    start = xp.arange(out) * s - p
-    end = xp.minimum(start + k, size + p)
-    return end - start if padded else xp.minimum(end, size) - xp.maximum(start, 0)
 
 
 def _array_library(x: Any) -> Any:
@@ -384,7 +376,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     elif rows and cols:
         y = avg_pool2d(x, (rows[0], cols[0]))
     else:  # rows, then columns: the average of averages of equal counts
-        y = _axis_means(_axis_means(x, 2, _bounds(h, oh)), 3, _bounds(w, ow))
+        y = as_given(_axis_means(_axis_means(widened(x), 2, _bounds(h, oh)), 3, _bounds(w, ow)), x)
     named(y, "MeanBackward1" if oh == ow == 1 else "AdaptiveAvgPool2DBackward0")
     return squeeze(y, 0) if single else y
 

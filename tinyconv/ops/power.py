@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 from ..autograd.function import op
 from ..autograd.variable import Variable
 from ..backend import Array
+from ..dtypes import FLOATS
 from ._common import (
     Takes,
     dtype_of,
     fitting,
     is_array,
+    kind_of,
     not_implemented,
     operands,
     select,
@@ -32,11 +34,18 @@ def _power_of_integers(xp: Any, x: Array, y: Array) -> Array:
     return xp.where(y < 0, inverse, xp.power(x, xp.maximum(y, 0)))
 
 
+def log_of(x: Any) -> Any:
+    """The logarithm of a tensor or of a Python number."""
+    if is_array(x):
+        return log(x)
+    return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
+
+
 @op
 class Pow(Binary):
     """The exponent may be a tensor; 0^0 is 1, and its derivative is 0."""
 
-    name, with_number = "PowBackward1", "PowBackward0"
+    label, with_number = "PowBackward1", "PowBackward0"
     x_keeps = ("x", "y")
     y_keeps = ("x", "y", "z")
     # The exponents of which a power is cheaper than by way of the logarithm.
@@ -54,11 +63,11 @@ class Pow(Binary):
     @staticmethod
     def value(xp: Any, x: Any, y: Any) -> Array:
         if isinstance(y, (int, float)):
-            if y in Pow.cheap and (x.dtype.kind == "f" or y in (0, 1)):
+            if y in Pow.cheap and (x.dtype in FLOATS or y in (0, 1)):
                 return Pow.cheap[y](xp, x)
-            if x.dtype.kind != "f":
+            if x.dtype not in FLOATS:
                 y = x.dtype.type(y)
-        if xp.asarray(x).dtype.kind == "f" or xp.asarray(y).dtype.kind == "f":
+        if kind_of(x) in FLOATS or kind_of(y) in FLOATS:
             return xp.power(x, y)
         return _power_of_integers(xp, xp.asarray(x), xp.asarray(y))
 
@@ -70,10 +79,7 @@ class Pow(Binary):
 
     @staticmethod
     def by_y(g: Any, x: Any, y: Any, z: Any) -> Any:
-        log_x = (
-            log(x) if is_array(x) else math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
-        )
-        return g * select((x == 0) & (y >= 0), 0, z * log_x)
+        return g * select((x == 0) & (y >= 0), 0, z * log_of(x))
 
 
 _POW = Takes("pow", input=True, symbol="** or pow()", second="exponent")
@@ -105,7 +111,7 @@ def pow(input: Any, exponent: Any) -> Any:
         fitting(exponent, dtype_of(x))
     node = Pow()
     if not is_array(input):
-        node.name = "PowBackward2"
+        node.label = "PowBackward2"
     return node(x, y)
 
 

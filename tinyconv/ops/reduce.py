@@ -9,14 +9,14 @@ from typing import Any
 from ..autograd.function import Function, op, type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array
-from ..dtypes import to_dtype
+from ..dtypes import FLOATS, HALVES, to_dtype
 from ..errors import DTypeError
 from ..shapes import Ints, Shape, is_int, wrap_dim, wrap_dims
 from ._common import cast, dtype_of, floating, ndim_of, select, shape_of, zeros_like
 from ._norm import channel_sums
 from .elementwise import abs, exp, sign
 from .power import pow
-from .views import Reshape, expand, flatten, unsqueeze
+from .views import Reshape, expand, flatten, named, unsqueeze
 
 # ── what reductions share ─────────────────────────────────────────────────────────────────────
 
@@ -24,6 +24,7 @@ from .views import Reshape, expand, flatten, unsqueeze
 class Reduction(Function):
     """Over dimensions ``dims``; ``back`` gives a gradient the shape it had before they were dropped."""
 
+    widens = "always"
     dims: Ints
     keepdim: bool
 
@@ -43,7 +44,7 @@ class Reduction(Function):
     def total(self, x: Array) -> Array:
         """The sum, in a dtype wide enough; a loop takes what is large, and all dimensions but the channels or the first."""
         n, kept = x.ndim, x.ndim - len(self.dims)
-        if 0 < kept < n and x.size > LARGE and x.dtype.kind == "f" and x.flags.c_contiguous:
+        if 0 < kept < n and x.size > LARGE and x.dtype in FLOATS and x.flags.c_contiguous:
             if self.dims == tuple(range(kept, n)):
                 y = channel_sum(x.reshape(1, product(x.shape[:kept]), product(x.shape[kept:])))
                 return y.reshape(self.kept if self.keepdim else x.shape[:kept])
@@ -74,7 +75,7 @@ def channel_sum(x: Array) -> Array:
 
 def _wide(x: Array) -> Any:
     """The dtype to add up in."""
-    return "float32" if x.dtype.char == "e" else x.dtype
+    return "float32" if x.dtype in HALVES else x.dtype
 
 
 def numpy_names(dim: Any, keepdim: bool, names: dict[str, Any]) -> tuple[Any, bool]:
@@ -103,7 +104,7 @@ def _over(cls: Any, x: Any, dim: Any, keepdim: bool, *settings: Any) -> Any:
     if dim is None:
         return cls(tuple(range(ndim_of(x))), keepdim, *settings)(x)
     node = cls(dims_of(cls.__name__.lower(), x, dim), keepdim, *settings)
-    node.name = f"{cls.__name__}Backward1"
+    node.label = f"{cls.__name__}Backward1"
     return node(x)
 
 
@@ -111,7 +112,7 @@ def _summable(x: Any, dtype: Any) -> Any:
     """``x`` in ``dtype``; unless given, integers and bools in int64."""
     if dtype is not None:
         return cast(x, to_dtype(dtype).numpy)
-    return x if (x.array if isinstance(x, Variable) else x).dtype.kind == "f" else cast(x, "int64")
+    return x if (x.array if isinstance(x, Variable) else x).dtype in FLOATS else cast(x, "int64")
 
 
 # ── sums and means ────────────────────────────────────────────────────────────────────────────
@@ -119,6 +120,7 @@ def _summable(x: Any, dtype: Any) -> Any:
 
 @op
 class Sum(Reduction):
+    widens = ""  # `_wide` saves the copy
     dims: Ints
     keepdim: bool
 
@@ -188,7 +190,7 @@ def mean(
         dim, keepdim = numpy_names(dim, keepdim, names)
     x = input if dtype is None else cast(input, to_dtype(dtype).numpy)
     array = x.array if isinstance(x, Variable) else x
-    if array.dtype.kind != "f":
+    if array.dtype not in FLOATS:
         raise DTypeError(
             f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype "
             f"must be either a floating point or complex dtype. Got: {type_name(array)}",
@@ -197,47 +199,54 @@ def mean(
     return _over(Mean, x, dim, keepdim)
 
 
-@op
-class Cumsum(Function):
-    """Running sums; their transpose runs from the end."""
-
-    dim: int
-    from_end: bool = False
-
-    def forward(self, x: Array) -> Array:
-        if not x.ndim:
-            return x.copy()
-        xp, flip = self.xp, self.xp.flip
-        if self.from_end:
-            y = xp.ascontiguousarray(
-                flip(xp.cumsum(flip(x, self.dim), self.dim, _wide(x)), self.dim)
-            )
-        else:
-            y = xp.cumsum(x, self.dim, _wide(x))
-        return y.astype(x.dtype, copy=False)
-
-    def backward(self, g: Any) -> Any:
-        return (Cumsum(self.dim, not self.from_end)(g),)
+# ── of what is a number, or not zero ──────────────────────────────────────────────────────────
 
 
-def cumsum(
-    input: Any, dim: int | None = None, *, dtype: Any = None, axis: int | None = None
+def nansum(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **names: Any
 ) -> Any:
-    """Running sum along ``dim``.
-
-    Shape:
-        ``(*) -> (*)``
+    """:func:`sum` of what is not NaN.
 
     >>> import tinyconv as tc
-    >>> x = tc.ones(3, requires_grad=True)
-    >>> x.cumsum(0).sum().backward()
+    >>> x = tc.tensor([1., float("nan")], requires_grad=True)
+    >>> x.nansum().backward()
     >>> x.grad
-    tensor([3., 2., 1.])
+    tensor([1., 0.])
     """
-    dim = axis if dim is None else dim
-    if dim is None:
-        raise TypeError('cumsum() missing 1 required positional arguments: "dim"\nWrite cumsum(0).')
-    return Cumsum(wrap_dim(dim, ndim_of(input)))(_summable(input, dtype))
+    y = sum(select(input != input, 0, input), dim, keepdim, dtype=dtype, **names)
+    return named(y, "NansumBackward0")
+
+
+def nanmean(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **names: Any
+) -> Any:
+    """:func:`mean` of what is not NaN.
+
+    Raises:
+        DTypeError: the elements are integers.
+
+    >>> import tinyconv as tc
+    >>> tc.tensor([1., float("nan"), 3.]).nanmean()
+    tensor(2.)
+    """
+    if not dtype_of(input).is_floating_point:
+        raise DTypeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{type_name(input.array)}",
+            "Write x.float().nanmean().",
+        )
+    counts = sum(input == input, dim, keepdim, **names)
+    return nansum(input, dim, keepdim, dtype=dtype, **names) / counts
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """How many elements are not zero, along ``dim`` (one or several) or of all.
+
+    >>> import tinyconv as tc
+    >>> tc.count_nonzero(tc.tensor([[0, 2], [3, 4]]), dim=0)
+    tensor([1, 2])
+    """
+    return sum(input != 0, dim)
 
 
 # ── products ──────────────────────────────────────────────────────────────────────────────────
@@ -293,7 +302,7 @@ def prod(
         )
     d = wrap_dim(dim, ndim_of(x))
     node = Prod((d,), keepdim and bool(shape_of(x)))
-    node.name = "ProdBackward1"
+    node.label = "ProdBackward1"
     return node(x if shape_of(x) else Reshape((1,))(x))
 
 
@@ -304,7 +313,7 @@ def prod(
 class Norm(Reduction):
     """A p-norm; its gradient at zero is zero."""
 
-    name = "LinalgVectorNormBackward0"
+    label = "LinalgVectorNormBackward0"
     dims: Ints
     keepdim: bool
     p: float
@@ -345,55 +354,9 @@ class Norm(Reduction):
         return (select(y == 0, 0, sign(x) * slope * (g / pow(norm, p - 1))),)
 
 
-def norm(
-    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
-) -> Any:
-    """Length of a vector: the p-th root of the sum of p-th powers.
-
-    .. math:: y = \\Bigl(\\sum_i |x_i|^p\\Bigr)^{1/p}
-
-    Args:
-        p: a number, ``inf``, ``-inf`` or ``'fro'`` (2).
-        dim: a dimension or several; all unless given.
-
-    Shape:
-        ``(*) -> ()`` without ``dim``
-
-    Raises:
-        DTypeError: the elements are integers.
-
-    >>> import tinyconv as tc
-    >>> x = tc.tensor([3., 4.], requires_grad=True)
-    >>> x.norm().backward()
-    >>> x.grad
-    tensor([0.6000, 0.8000])
-    """
-    x = input if dtype is None else cast(input, to_dtype(dtype).numpy)
-    array = x.array if isinstance(x, Variable) else x
-    if array.dtype.kind != "f":
-        raise DTypeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{type_name(array)}",
-            "Write x.float() first.",
-        )
-    order = 2.0 if p in ("fro", None) else p
-    if isinstance(order, str):
-        raise RuntimeError(
-            f"linalg.matrix_norm: Order {p} not supported.\n"
-            "p is a number, inf, -inf or 'fro': norms of vectors, not of matrices."
-        )
-    node = Norm(dims_of("norm", x, dim), keepdim, float(order))
-    if math.isinf(order) and not product(array.shape[d] for d in node.dims):
-        raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the "
-            "operation does not have an identity"
-        )
-    return node(x)
-
-
 @op
 class LogSumExp(Reduction):
-    name = "LogsumexpBackward0"
+    label = "LogsumexpBackward0"
     dims: Ints
     keepdim: bool
 

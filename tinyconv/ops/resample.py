@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..autograd.function import Function, op
-from ..backend import XP, Array
+from ..autograd.autocast import FLOAT32_ON_CUDA, recast
+from ..autograd.function import Function, op, widened
+from ..backend import Array, get_backend, place_of, product
+from ..dtypes import device
 from ..errors import ArgumentError, ShapeError
 from ..shapes import Ints, Shape, is_int
-from ._common import NUMPY, shape_of
+from ._common import NUMPY, as_given, shape_of
 from .activation import floats
 from .elementwise import clone
 from .reduce import _wide
@@ -35,9 +37,9 @@ class Along(Function):
         lead, trail = x.shape[: self.axis], x.shape[self.axis + 1 :]
         n = x.shape[self.axis]
         if trail:
-            y = m @ y.reshape(math.prod(lead), n, math.prod(trail))
+            y = product(m, y.reshape(math.prod(lead), n, math.prod(trail)))
         else:
-            y = y.reshape(math.prod(lead), n) @ m.T
+            y = product(y.reshape(math.prod(lead), n), m.T)
         return y.reshape(*lead, len(m), *trail).astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
@@ -117,6 +119,14 @@ _SMOOTH = {
 _MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
 
 
+@lru_cache(64)
+def _there(where: device, kind: Any, make: Callable[..., Array], *args: Any) -> Array:
+    """What ``make`` returns, on a device: a layer sends it once, not with each batch."""
+    backend = get_backend(where.type)
+    with backend.at(where.index):
+        return backend.xp.asarray(make(*args), kind)
+
+
 def interpolate(
     input: Any,
     size: Any = None,
@@ -165,23 +175,36 @@ def interpolate(
             )
         factors = (None,) * len(spatial)
     _check_input(input, mode, out)
-    x, kind = input, _SMOOTH.get(mode, (mode,))[0]
+    (given,), kind = recast(FLOAT32_ON_CUDA, input), _SMOOTH.get(mode, (mode,))[0]
+    x = start = widened(given)
     for axis, (n, m, factor) in enumerate(zip(spatial, out, factors, strict=True), 2):
         if mode.startswith("nearest"):
-            places = _nearest(n, m, factor, mode == "nearest-exact", len(spatial))
-            x = Take(axis, XP[type(input.array)].asarray(places))(x)
+            places = _there(
+                place_of(x.array),
+                None,
+                _nearest,
+                n,
+                m,
+                factor,
+                mode == "nearest-exact",
+                len(spatial),
+            )
+            x = Take(axis, places)(x)
             continue
         scale = n / m if factor is None else 1 / factor
         if align_corners:
             scale = (n - 1) / (m - 1) if m > 1 else 0.0
         if n != m or scale != 1:
-            matrix = _antialiased if antialias else _matrix
-            x = Along(axis, matrix(kind, n, m, scale, bool(align_corners)))(x)
-    if x is input:
-        return clone(x)
+            make = _antialiased if antialias else _matrix
+            matrix = _there(
+                place_of(x.array), _wide(x.array), make, kind, n, m, scale, bool(align_corners)
+            )
+            x = Along(axis, matrix)(x)
+    if x is start:
+        return clone(given)
     if x.node is not None:
-        x.node.name = _node(mode, len(spatial), antialias)
-    return x
+        x.node.label = _node(mode, len(spatial), antialias)
+    return as_given(x, given)
 
 
 def upsample(

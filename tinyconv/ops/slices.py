@@ -30,7 +30,7 @@ class GetItem(Function):
             (i for i in reversed(self.index) if i is not Ellipsis and i != slice(None)), Ellipsis
         )
         kind = "Slice" if self.index == (slice(None),) else _KINDS.get(type(last), "Select")
-        self.name = f"{kind}Backward0"  # torch names three ops where this is one
+        self.label = f"{kind}Backward0"  # torch names three ops where this is one
 
     def forward(self, x: Array) -> Array:
         self.source = x.shape
@@ -99,7 +99,7 @@ def _several(views: Iterable[Any], name: str) -> tuple[Any, ...]:
         if isinstance(v, Variable):
             v.born = v.born or "multiple"
             if v.node is not None:
-                v.node.name, v.node.part = name, i  # torch names the op that made them all
+                v.node.label, v.node.part = name, i  # torch names the op that made them all
     return views
 
 

@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 from ..autograd.function import Function, op
 from ..autograd.variable import Variable
-from ..backend import Array, Kernel, empty
-from ..dtypes import to_dtype
+from ..backend import Array, Kernel, empty_like
+from ..dtypes import FLOATS, to_dtype
 from ..shapes import wrap_dim
 from ._common import cast, ndim_of, not_implemented
 from ._softmax import (
+    as_rows,
+    dense,
     log_softmax_rows,
     log_softmax_rows_backward,
     softmax_rows,
@@ -22,36 +24,33 @@ from .reduce import sum
 
 
 class _Normalised(Function):
-    """Over one dimension ``dim``; a scalar is a row of one element. The last dimension has loops of its own."""
+    """Over one dimension ``dim``; a scalar is a row of one element."""
 
+    widens = "cpu"
     dim: int
     rows: ClassVar[Kernel]
     rows_backward: ClassVar[Kernel]
 
     def forward(self, x: Array) -> Array:
-        if x.size and self.dim == x.ndim - 1 and x.flags.c_contiguous:
-            y = empty(self.xp, x.shape, x.dtype)
-            shape = (x.size // x.shape[-1], x.shape[-1])
-            self.rows(x.reshape(shape), y.reshape(shape))
-        elif not x.size:
+        if not x.size:
             y = x.copy()
         else:
-            y = self.normalise(x) if x.ndim else self.normalise(x.reshape(1)).reshape(())
+            x = dense(self.xp, x, self.dim)
+            y = empty_like(self.xp, x)
+            self.rows(as_rows(x, self.dim), as_rows(y, self.dim))
         self.save(y)
         return y
 
     def backward(self, g: Any) -> Any:
         (y,) = self.saved
-        if isinstance(g, Variable) or self.dim != y.ndim - 1 or not y.size:
+        if isinstance(g, Variable) or not y.ndim or not y.size:
             return (self.derivative(g, y),)
-        g, y = map(self.xp.ascontiguousarray, (g, y))
-        gx = empty(self.xp, y.shape, y.dtype)
-        shape = (y.size // y.shape[-1], y.shape[-1])
-        self.rows_backward(g.reshape(shape), y.reshape(shape), gx.reshape(shape))
+        gx = empty_like(self.xp, y)
+        if g.strides != y.strides:  # the same order in memory
+            g, given = empty_like(self.xp, y), g
+            self.xp.copyto(g, given)
+        self.rows_backward(*[as_rows(a, self.dim) for a in (g, y, gx)])
         return (gx,)
-
-    def normalise(self, x: Array) -> Array:
-        raise NotImplementedError(f"{type(self).__name__}.normalise")
 
     def derivative(self, g: Any, y: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.derivative")
@@ -63,11 +62,6 @@ class Softmax(_Normalised):
     rows = softmax_rows
     rows_backward = softmax_rows_backward
 
-    def normalise(self, x: Array) -> Array:
-        y = self.xp.exp(x - x.max(self.dim, keepdims=True))
-        y /= y.sum(self.dim, keepdims=True)
-        return y
-
     def derivative(self, g: Any, y: Any) -> Any:
         gy = g * y
         return gy - y * sum(gy, self.dim, True)
@@ -78,11 +72,6 @@ class LogSoftmax(_Normalised):
     dim: int
     rows = log_softmax_rows
     rows_backward = log_softmax_rows_backward
-
-    def normalise(self, x: Array) -> Array:
-        y = x - x.max(self.dim, keepdims=True)
-        y -= self.xp.log(self.xp.exp(y).sum(self.dim, keepdims=True))
-        return y
 
     def derivative(self, g: Any, y: Any) -> Any:
         return g - exp(y) * sum(g, self.dim, True)
@@ -135,7 +124,7 @@ def _run(name: str, cls: Any, x: Any, dim: int | None, dtype: Any) -> Any:
         x = cast(x, to_dtype(dtype).numpy)
     d = wrap_dim(dim, ndim_of(x))
     array = x.array if isinstance(x, Variable) else x
-    if array.dtype.kind != "f" and array.size:
+    if array.dtype not in FLOATS and array.size:
         last = "_lastdim" if d >= array.ndim - 1 else ""
         raise not_implemented(f"{name}{last}_kernel_impl", array, "Write x.float() first.")
     return cls(d)(x)

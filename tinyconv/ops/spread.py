@@ -12,6 +12,7 @@ from ..errors import DTypeError
 from ..shapes import Ints
 from ._common import dtype_of, select
 from .reduce import Reduction, _wide, dims_of, mean, numpy_names
+from .views import named
 
 
 @op
@@ -41,6 +42,8 @@ class Var(Reduction):
 @op
 class Std(Function):
     """Square root of a variance, with gradient zero where it is zero."""
+
+    widens = "always"
 
     def forward(self, v: Array) -> Array:
         y = self.xp.asarray(self.xp.sqrt(v))
@@ -94,6 +97,59 @@ def std(
     return Std()(_var("std", input, dim, unbiased, keepdim, correction, names))
 
 
+def var_mean(
+    input: Any,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    **names: Any,
+) -> tuple[Any, Any]:
+    """:func:`var` and the mean; the arguments are those of :func:`var`.
+
+    >>> import tinyconv as tc
+    >>> tc.var_mean(tc.tensor([1., 2., 3.]))
+    (tensor(1.), tensor(2.))
+    """
+    return _with_mean("var_mean", input, dim, unbiased, keepdim, correction, names)
+
+
+def std_mean(
+    input: Any,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    **names: Any,
+) -> tuple[Any, Any]:
+    """:func:`std` and the mean; the arguments are those of :func:`var`.
+
+    >>> import tinyconv as tc
+    >>> tc.std_mean(tc.tensor([1., 2., 3.]))
+    (tensor(1.), tensor(2.))
+    """
+    return _with_mean("std_mean", input, dim, unbiased, keepdim, correction, names)
+
+
+def _with_mean(
+    name: str,
+    x: Any,
+    dim: Any,
+    unbiased: Any,
+    keepdim: bool,
+    correction: Any,
+    names: dict[str, Any],
+) -> tuple[Any, Any]:
+    y = _var(name, x, dim, unbiased, keepdim, correction, dict(names))
+    if name == "std_mean":
+        y = Std()(y)
+    m = mean(x, None if isinstance(dim, bool) else dim, keepdim, **names)
+    label = f"{name.title().replace('_', '')}Backward0"
+    return named(y, label), named(m, label)
+
+
 def _var(
     name: str,
     x: Any,
@@ -116,7 +172,9 @@ def _var(
         correction = 0 if unbiased is False else 1
     if not dtype_of(x).is_floating_point:
         raise DTypeError(
-            "std and var only support floating point and complex dtypes", "Write x.float() first."
+            f"{'std and var' if name in ('std', 'var') else name} only support floating point and "
+            "complex dtypes",
+            "Write x.float() first.",
         )
     node = Var(dims_of(name, x, dim), keepdim, correction)
     y = node(x)

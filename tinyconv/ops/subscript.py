@@ -13,12 +13,14 @@ from typing import Any
 from ..autograd.function import Function, op, type_name
 from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
-from ..backend import XP, Array
-from ..errors import DTypeError, RangeError, ShapeError
+from ..backend import XP, Array, backend_of, demand_inside, place_of
+from ..dtypes import FLOATS, HALVES
+from ..errors import DeviceError, DTypeError, RangeError, ShapeError
 from ..shapes import Shape, broadcast
 from ._common import NUMPY, Number, cast, dtype_of, fitting, shape_of, unbroadcast
 from .fill import copy_
 from .slices import GetItem
+from .take import PutBack, add_slices
 from .views import expand, reshape
 
 ALL = slice(None)
@@ -95,12 +97,17 @@ def _item(x: Any, i: Any) -> Any:
     if isinstance(i, slice):
         return _slice(i)
     if isinstance(i, Variable):
+        if type(i.array) not in (type(x.array), NUMPY.ndarray):
+            raise DeviceError(
+                f"indices should be either on cpu or on the same device as the indexed tensor ({place_of(x.array)})",
+                f"Write index.cpu(), or x.to('{place_of(i.array)}').",
+            )
         return _index_array(i.array)
     if isinstance(i, (list, tuple, range)):
         data = NUMPY.asarray(_numbers(i))
-        return _index_array(XP[type(x.array)].asarray(data if data.size else data.astype("int64")))
+        return _index_array(data if data.size else data.astype("int64"))
     if isinstance(i, NUMPY.ndarray):
-        return _index_array(XP[type(x.array)].asarray(i))
+        return _index_array(i)
     if hasattr(i, "__index__"):
         return operator.index(i)
     if isinstance(i, str):
@@ -138,7 +145,7 @@ def _numbers(data: Any) -> Any:
     """Nested sequences with the tensors among them turned into numbers."""
     if isinstance(data, (list, tuple, range)):
         return [_numbers(d) for d in data]
-    return data.array if isinstance(data, Variable) else data
+    return backend_of(data.array).to_numpy(data.array) if isinstance(data, Variable) else data
 
 
 def _index_array(a: Array) -> Any:
@@ -177,6 +184,26 @@ def _trivial(view: tuple[Any, ...]) -> bool:
 # ── arrays of integers, and masks ─────────────────────────────────────────────────────────────
 
 
+def add_at(out: Array, place: Array, values: Array) -> None:
+    """``out[place[i]] += values[i]``, for vectors, in the same order each time."""
+    if out.dtype in HALVES:
+        wide, values = out.astype("float32"), values.astype("float32")
+    elif out.dtype in FLOATS or isinstance(out, NUMPY.ndarray):
+        wide = out
+    else:  # the integers that a GPU adds to in memory
+        wide, values = (a.astype("int64").view("uint64") for a in (out, values))
+    add_slices(values.reshape(1, -1, 1), place, wide.reshape(1, -1, 1))
+    if wide is not out:
+        out[...] = (wide.view("int64") if wide.dtype == "uint64" else wide).astype(out.dtype)
+
+
+def _add_at(xp: Any, out: Array, places: tuple[Any, ...], values: Any) -> None:
+    """Add where ``places`` point to, also to one element several times."""
+    place = xp.arange(out.size).reshape(out.shape)[places]
+    values = xp.broadcast_to(xp.asarray(values, out.dtype), place.shape)
+    add_at(out.reshape(-1), place.reshape(-1), values.reshape(-1))
+
+
 @op
 class Index(Function):
     """Pick elements: a copy. ``places`` are slices and arrays of integers that lie inside; if ``distinct``, none occurs twice."""
@@ -196,16 +223,21 @@ class Index(Function):
 class AddAt(Function):
     """Zeros with elements added at ``places``: the transpose of Index."""
 
+    widens = "always"
     places: tuple[Any, ...]
     distinct: bool
     shape: Shape
 
     def forward(self, g: Array) -> Array:
+        arrays = [d for d, p in enumerate(self.places) if not isinstance(p, slice)]
+        if len(arrays) == 1 and not self.distinct:
+            (axis,) = arrays
+            return PutBack(axis, self.places[axis] % self.shape[axis], self.shape)(g)
         out = self.xp.zeros(self.shape, g.dtype)
         if self.distinct:
             out[self.places] = g
         else:
-            self.xp.add.at(out, self.places, g)
+            _add_at(self.xp, out, self.places, g)
         return out
 
     def backward(self, g: Any) -> Any:
@@ -224,7 +256,7 @@ class IndexPut(Function):
         self.value_shape = getattr(v, "shape", ())
         out = x.copy()
         if self.accumulate:
-            self.xp.add.at(out, self.places, v)
+            _add_at(self.xp, out, self.places, v)
         else:
             out[self.places] = v
         return out
@@ -241,8 +273,9 @@ class IndexPut(Function):
         return gx, gv
 
 
-def _places(shape: Shape, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
-    """Checked indices, with masks as the indices of what is true; and whether none can occur twice."""
+def _places(x: Any, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
+    """Checked indices on the device of x, with masks as the indices of what is true; and whether none can occur twice."""
+    shape, xp = shape_of(x), XP[type(x.array)]
     places: list[Any] = []
     for pick in picks:
         at = len(places)
@@ -250,10 +283,10 @@ def _places(shape: Shape, picks: list[Any]) -> tuple[tuple[Any, ...], bool]:
             places.append(pick)
         elif _is_mask(pick):
             _check_mask(shape, pick.shape, at)
-            places += pick.nonzero()
+            places += map(xp.asarray, pick.nonzero())
         else:
             _check_bounds(pick, at, shape[at])
-            places.append(pick)
+            places.append(xp.asarray(pick))
     arrays = [p for p in places if not isinstance(p, slice)]
     together: Shape = ()
     for a in arrays:
@@ -279,13 +312,14 @@ def _check_mask(shape: Shape, mask: Shape, at: int) -> None:
 
 
 def _check_bounds(index: Array, dim: int, size: int) -> None:
-    bad = (index < -size) | (index >= size)
-    if not bad.any():
-        return
+    demand_inside(index, -size, size, _out_of_bounds, dim, size)
+
+
+def _out_of_bounds(index: int, dim: int, size: int) -> Exception:
     if size == 0:
-        raise RangeError("index is out of bounds for dimension with size 0")
-    raise RangeError(
-        f"index {int(index[bad][0])} is out of bounds for dimension {dim} with size {size}",
+        return RangeError("index is out of bounds for dimension with size 0")
+    return RangeError(
+        f"index {index} is out of bounds for dimension {dim} with size {size}",
         f"Indices must lie in [{-size}, {size}).",
     )
 
@@ -312,7 +346,7 @@ def getitem(input: Any, index: Any) -> Any:
     if all(isinstance(p, slice) for p in picks):
         return GetItem(view)(input)
     x = input if _trivial(view) else GetItem(view)(input)
-    return Index(*_places(shape_of(x), picks))(x)
+    return Index(*_places(x, picks))(x)
 
 
 def setitem(input: Any, index: Any, value: Any) -> None:
@@ -332,7 +366,7 @@ def setitem(input: Any, index: Any, value: Any) -> None:
     view, picks = _split(input, index)
     x = input if _trivial(view) else GetItem(view)(input)
     if not all(isinstance(p, slice) for p in picks):
-        _put_(x, *_places(shape_of(x), picks), value)
+        _put_(x, *_places(x, picks), value)
         return
     if shape_of(value) != shape_of(x):
         value = expand(value, *shape_of(x)) if shape_of(value) else value
@@ -356,6 +390,17 @@ def _value(x: Any, value: Any) -> Any:
     return reshape(value, shape[lead:]) if lead else value
 
 
+def _picked(shape: Shape, places: tuple[Any, ...]) -> Shape:
+    """The shape of what ``places`` pick: index arrays side by side stay where they are, others go in front."""
+    arrays = [d for d, p in enumerate(places) if not isinstance(p, slice)]
+    together: Shape = ()
+    for d in arrays:
+        together = broadcast(together, places[d].shape)
+    rest = [n for d, n in enumerate(shape) if d not in arrays]
+    at = arrays[0] if arrays[-1] - arrays[0] == len(arrays) - 1 else 0
+    return (*rest[:at], *together, *rest[at:])
+
+
 def _put(
     x: Any, places: tuple[Any, ...], distinct: bool, value: Any, accumulate: bool = False
 ) -> Any:
@@ -368,7 +413,7 @@ def _put(
                 f"destination and {type_name(value.array)} for the source.",
                 f"Write value.to({dtype_of(x)}).",
             )
-        there = shape_of(NUMPY.broadcast_to(NUMPY.int8(0), shape_of(x))[places])
+        there = _picked(shape_of(x), places)
         try:
             fits = broadcast(there, shape_of(value)) == there
         except ShapeError:
@@ -393,7 +438,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     """
     view, picks = _split(input, tuple(indices))
     x = input if _trivial(view) else GetItem(view)(input)
-    return _put(x, *_places(shape_of(x), picks), values, accumulate)
+    return _put(x, *_places(x, picks), values, accumulate)
 
 
 index_put_ = inplace(index_put)

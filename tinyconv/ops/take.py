@@ -6,8 +6,9 @@ from math import prod
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..backend import Array, Kernel
+from ..backend import Array, Kernel, blocks
 from ..shapes import Shape
+from ._order import in_order
 from .reduce import _wide
 
 
@@ -23,6 +24,13 @@ def _add_slices(start, stop, g, index, out):
         for i in range(g.shape[1]):
             for b in range(g.shape[2]):
                 out[a, index[i], b] += g[a, i, b]
+
+
+@add_slices.cuda
+def _add_slices_cuda(g, index, out):
+    lead, rows, trail = out.shape
+    g = g if g.flags.c_contiguous else g.copy()
+    return blocks(g.size), (g, in_order(index), out, index.size, rows, lead, trail)
 
 
 @op

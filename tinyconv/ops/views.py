@@ -21,18 +21,21 @@ class Reshape(Function):
     """A view where strides allow it, otherwise a copy."""
 
     shape: Shape
-    name = "ViewBackward0"
+    label = "ViewBackward0"
 
     def forward(self, x: Array) -> Array:
         self.source = x.shape
         out = x.reshape(self.shape)
         self.view = out is x or bool(self.xp.may_share_memory(out, x)) or not out.size
         if not self.view:
-            self.name = "UnsafeViewBackward0"  # as torch calls the view of a copy
+            self.label = "UnsafeViewBackward0"  # as torch calls the view of a copy
         return x[...] if out is x else out
 
+    def inverse(self) -> Function:
+        return Reshape(self.source)
+
     def backward(self, g: Any) -> Any:
-        return (Reshape(self.source)(g),)
+        return (self.inverse()(g),)
 
 
 def _sizes(args: tuple[Any, ...], named: Any = None) -> Ints:
@@ -47,7 +50,7 @@ def _sizes(args: tuple[Any, ...], named: Any = None) -> Ints:
 def named(x: Any, name: str) -> Any:
     """Let the node bear the name that torch gives the whole operation."""
     if x.node is not None:
-        x.node.name = name
+        x.node.label = name
     return x
 
 
@@ -168,7 +171,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     chosen = range(len(shape)) if dim is None else [dim] if is_int(dim) else dim
     dims = {wrap_dim(d, len(shape)) for d in chosen}
     node = _Squeeze(tuple(n for i, n in enumerate(shape) if i not in dims or n != 1))
-    node.name = f"SqueezeBackward{0 if dim is None else 1 if is_int(dim) else 2}"
+    node.label = f"SqueezeBackward{0 if dim is None else 1 if is_int(dim) else 2}"
     return node(input)
 
 
@@ -191,7 +194,7 @@ class _Squeeze(Reshape):
 
 @op
 class _Unsqueeze(Reshape):
-    name = "UnsqueezeBackward0"
+    label = "UnsqueezeBackward0"
 
 
 # ── order of dimensions ───────────────────────────────────────────────────────────────────────
@@ -205,18 +208,21 @@ class Permute(Function):
     def forward(self, x: Array) -> Array:
         return x.transpose(self.dims)
 
+    def inverse(self) -> Function:
+        return Permute(tuple(self.dims.index(i) for i in range(len(self.dims))))
+
     def backward(self, g: Any) -> Any:
-        return (Permute(tuple(self.dims.index(i) for i in range(len(self.dims))))(g),)
+        return (self.inverse()(g),)
 
 
 @op
 class _Transpose(Permute):
-    name = "TransposeBackward0"
+    label = "TransposeBackward0"
 
 
 @op
 class _T(Permute):
-    name = "TBackward0"
+    label = "TBackward0"
 
 
 def permute(input: Any, *order: Any, dims: Any = None) -> Any:
@@ -294,7 +300,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 class Contiguous(Function):
     """A copy in row-major order."""
 
-    name = "CloneBackward0"
+    label = "CloneBackward0"
 
     def forward(self, x: Array) -> Array:
         return self.xp.ascontiguousarray(x)

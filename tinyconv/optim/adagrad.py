@@ -6,24 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Kernel, helper
+from ..backend import helper
 from ..tensor import Tensor
 from .elementwise import Buffers, Elementwise
 from .optimizer import Group, Params
-from .update import Numbers, decayed
+from .rule import Numbers, Rule, decayed
+
+
+@helper
+def _adagrad_numbers(t, lr, maximize, decay, eps, lr_decay):
+    return maximize, decay, eps, -lr / (1 + (t - 1) * lr_decay)
 
 
 @helper
 def _adagrad(g, p, s, maximize, decay, eps, rate):
+    """p goes down the gradient, in units of the root of s, the sum of squares so far."""
     g = decayed(g, p, maximize, decay)
     s = s + g * g
     return p + g * rate / (np.sqrt(s) + eps), s
 
 
-@Kernel
-def adagrad(xp, g, numbers, p, s):
-    """p goes down the gradient, in units of the root of s, the sum of squares so far."""
-    p[...], s[...] = _adagrad(g, p, s, *numbers)
+adagrad = Rule(_adagrad, _adagrad_numbers)
 
 
 @adagrad.cpu
@@ -92,15 +95,12 @@ class Adagrad(Elementwise):
 
     def update(
         self,
-        t: float,
         first: bool,
         *,
-        lr: float,
         lr_decay: float,
         weight_decay: float,
         eps: float,
         maximize: bool,
         **_: Any,
-    ) -> tuple[Kernel, Numbers]:
-        rate = -lr / (1 + (t - 1) * lr_decay)
-        return adagrad, (maximize, weight_decay, eps, rate)
+    ) -> tuple[Rule, Numbers]:
+        return adagrad, (maximize, weight_decay, eps, lr_decay)

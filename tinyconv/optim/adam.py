@@ -6,12 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Kernel, helper
+from ..backend import helper
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .elementwise import Buffers, Elementwise
 from .optimizer import Group, Params
-from .update import Numbers, decayed, lerp
+from .rule import Numbers, Rule, decayed, lerp
+
+
+@helper
+def _adam_numbers(t, lr, maximize, beta1, beta2, eps, decay, decoupled):
+    keep = 1.0
+    if decoupled:
+        keep = 1 - lr * decay
+        decay = 0.0
+    root = (1 - beta2**t) ** 0.5
+    rate = -lr / (1 - beta1**t)
+    return maximize, decay, keep, 1 - beta1, 1 - (1 - beta1), beta2, 1 - beta2, root, eps, rate
 
 
 @helper
@@ -29,14 +40,12 @@ def _move(p, m, v, keep, root, eps, rate):
 
 @helper
 def _adam(g, p, m, v, maximize, decay, keep, weight, rest, beta2, weight2, root, eps, rate):
+    """p goes down m, the mean of recent gradients, in units of the root of v, that of their squares."""
     m, v = _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
     return _move(p, m, v, keep, root, eps, rate), m, v
 
 
-@Kernel
-def adam(xp, g, numbers, p, m, v):
-    """p goes down m, the mean of recent gradients, in units of the root of v, that of their squares."""
-    p[...], m[...], v[...] = _adam(g, p, m, v, *numbers)
+adam = Rule(_adam, _adam_numbers)
 
 
 @adam.cpu
@@ -48,18 +57,16 @@ def _adam_loop(start, stop, g, numbers, p, m, v):
 
 @helper
 def _amsgrad(g, p, m, v, w, maximize, decay, keep, weight, rest, beta2, weight2, root, eps, rate):
+    """The same with w, the largest v so far, under the root."""
     m, v = _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
     w = np.maximum(w, v)
     return _move(p, m, w, keep, root, eps, rate), m, v, w
 
 
-@Kernel
-def adam_amsgrad(xp, g, numbers, p, m, v, w):
-    """The same with w, the largest v so far, under the root."""
-    p[...], m[...], v[...], w[...] = _amsgrad(g, p, m, v, w, *numbers)
+amsgrad_adam = Rule(_amsgrad, _adam_numbers)
 
 
-@adam_amsgrad.cpu
+@amsgrad_adam.cpu
 def _amsgrad_loop(start, stop, g, numbers, p, m, v, w):
     g, p, m, v, w = g[start:stop], p[start:stop], m[start:stop], v[start:stop], w[start:stop]
     for i in range(len(p)):
@@ -74,8 +81,9 @@ class Adam(Elementwise):
 
     with g = ∇f + weight_decay p and t the number of updates; with ``amsgrad`` the largest v so far
     stands under the root. ``decoupled_weight_decay`` makes it ``AdamW``. ``lr`` and ``betas`` may
-    be tensors with one element. ``maximize`` climbs. ``foreach``, ``capturable``,
-    ``differentiable`` and ``fused`` are accepted and do not change the result.
+    be tensors with one element; a rate on a GPU is read there. ``maximize`` climbs. ``capturable``
+    counts the updates on the GPU, so that a captured step goes on. ``foreach``, ``differentiable``
+    and ``fused`` are accepted and do not change the result.
 
     Raises ``ValueError`` for a negative ``lr``, ``eps`` or ``weight_decay`` and for a β outside [0,
     1).
@@ -143,10 +151,8 @@ class Adam(Elementwise):
 
     def update(
         self,
-        t: float,
         first: bool,
         *,
-        lr: float,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,
@@ -154,14 +160,9 @@ class Adam(Elementwise):
         maximize: bool,
         decoupled_weight_decay: bool,
         **_: Any,
-    ) -> tuple[Kernel, Numbers]:
-        beta1, beta2 = betas
-        keep = 1.0
-        if decoupled_weight_decay:
-            keep, weight_decay = 1 - lr * weight_decay, 0.0
-        root, rate = (1 - beta2**t) ** 0.5, -lr / (1 - beta1**t)
-        numbers = maximize, weight_decay, keep, 1 - beta1, 1 - (1 - beta1), beta2, 1 - beta2
-        return adam_amsgrad if amsgrad else adam, (*numbers, root, eps, rate)
+    ) -> tuple[Rule, Numbers]:
+        rule = amsgrad_adam if amsgrad else adam
+        return rule, (maximize, *betas, eps, weight_decay, decoupled_weight_decay)
 
 
 class AdamW(Adam):

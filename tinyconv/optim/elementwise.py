@@ -10,11 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..autograd import Variable, enable_grad
-from ..backend import Array, Kernel, backend_of, hush, restore
+from ..backend import Array, backend_of, hush, restore
+from ..dtypes import FLOATS
 from ..errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, State
-from .update import Numbers, Update, run
+from .optimizer import Group, Optimizer, Params, State
+from .rule import Numbers, Rule, Terms
+from .update import Update, run
 
 _NONNEGATIVE = (
     "eps",
@@ -36,7 +38,18 @@ class Elementwise(Optimizer):
     and them. The rest of a step stands here: the closure, all checks, new state, the version counter.
 
     A step that raises has changed nothing: what can be wrong is looked at before the first write.
+
+    Attributes: ``on_device`` names the settings that lie in memory of a GPU where the parameters do, so that a captured
+    step follows them; ``found_inf``, if it is a tensor on the GPU, undoes the next steps there if it is not zero.
     """
+
+    on_device = ("lr",)
+    found_inf: Tensor | None = None
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        # By group and GPU: the rate last written, and where.
+        self._rates: dict[tuple[int, Any], tuple[Any, Array]] = {}
+        super().__init__(params, defaults)
 
     def buffers(self, group: Group) -> Buffers:
         """Name the arrays kept per parameter and their first value.
@@ -46,14 +59,13 @@ class Elementwise(Optimizer):
         """
         return {}
 
-    def update(self, t: float, first: bool, *_: Any, **settings: Any) -> tuple[Kernel, Numbers]:
-        """Return a kernel ``f(g, numbers, p, *buffers)``, which changes p and the buffers, and the numbers.
+    def update(self, first: bool, *_: Any, **settings: Any) -> tuple[Rule, Numbers]:
+        """Return the rule that changes a parameter and its buffers, and the settings that its numbers follow from.
 
-        The kernel gets flat arrays or parts of them, and the gradient g as it came: ``decayed`` is the
-        rule for ``maximize`` and ``weight_decay``.
+        Besides them a rule gets ``t``, the number of updates of the parameter, this one included, if there is a
+        ``"step"``; and ``lr``. The gradient comes as it is: ``decayed`` stands for ``maximize`` and ``weight_decay``.
 
         Args:
-            t: the number of updates of this parameter, this one included, if there is a ``"step"``.
             first: tells whether a buffer that begins with None was made for this update.
         """
         raise NotImplementedError(
@@ -75,12 +87,33 @@ class Elementwise(Optimizer):
         prepared = self._prepare()
         token = hush()  # an infinity is a number like any other
         try:
-            run([update for group in prepared for update in self._updates(*group)])
+            found = None if self.found_inf is None else self.found_inf.array
+            run([update for group in prepared for update in self._updates(*group)], found)
         finally:
             restore(token)
         return loss
 
-    def _prepare(self) -> list[tuple[dict[str, Any], Buffers, list[tuple[Tensor, State]]]]:
+    def refresh(self) -> None:
+        """Write rates that have changed into memory of the GPU, where captured steps read them."""
+        for (i, _), (_, there) in list(self._rates.items()):
+            self._rate(i, self.param_groups[i]["lr"], there)
+
+    def _rate(self, i: int, lr: Any, like: Array) -> Array:
+        """The rate of a group as a float64 where ``like`` is."""
+        backend = backend_of(like)
+        place = i, backend.index(like)
+        if place not in self._rates:
+            with backend.at(place[1]):
+                self._rates[place] = None, backend.xp.empty((), "float64")
+        old, there = self._rates[place]
+        if isinstance(lr, Tensor):
+            there[...] = lr.array.reshape(())
+        elif lr != old:
+            there.set(np.array(lr, np.float64))
+        self._rates[place] = None if isinstance(lr, Tensor) else lr, there
+        return there
+
+    def _prepare(self) -> list[tuple[int, dict[str, Any], Buffers, list[tuple[Tensor, State]]]]:
         """Check all that a step needs and allocate what is new; the optimizer stays as it is."""
         prepared = []
         fresh: dict[Tensor, State] = {}
@@ -97,42 +130,55 @@ class Elementwise(Optimizer):
                 else:
                     self._check_buffers(p, state, buffers)
                 members.append((p, state))
-            prepared.append((settings, buffers, members))
+            prepared.append((i, settings, buffers, members))
         return prepared
 
     def _updates(
-        self, settings: dict[str, Any], buffers: Buffers, members: list[tuple[Tensor, State]]
+        self,
+        i: int,
+        settings: dict[str, Any],
+        buffers: Buffers,
+        members: list[tuple[Tensor, State]],
     ) -> Iterator[Update]:
         """Say for each parameter of a group what is to be done, and note that it is."""
         names = [name for name in buffers if name != "step"]
         late = [name for name, value in buffers.items() if value is None]
-        counts = "step" in buffers
-        known: dict[Any, tuple[Kernel, Numbers]] = {}
+        lr, counts, capturable = settings.pop("lr"), "step" in buffers, settings.get("capturable")
+        known: dict[Any, tuple[Rule, Terms, Numbers]] = {}
         for p, state in members:
-            array, t = p.array, 0.0
+            array, t, there = p.array, 0.0, None
+            here = type(array) is np.ndarray
             if counts:
                 step = state["step"].array
-                t = step.item() + 1
-                step.fill(t)
+                if type(step) is np.ndarray and capturable and not here:
+                    step = backend_of(array).from_numpy(step)
+                    state["step"] = Tensor.wrap(step)
+                if type(step) is np.ndarray:
+                    t = step.item() + 1
+                    step.fill(t)
+                else:
+                    there = step  # counted there
             missing = [name for name in late if state.get(name) is None]
             for name in missing:
-                state[name] = Tensor.wrap(np.full_like(array, -0.0))  # adds nothing, not even to -0
+                state[name] = _full(array, -0.0)  # adds nothing, not even to -0
             if state:
                 self.state[p] = state
-            key = t, bool(missing), array.dtype
+            place = None if here else backend_of(array).index(array)
+            key = t, bool(missing), array.dtype, here, place
             if key not in known:
-                kernel, numbers = self.update(t, bool(missing), **settings)
-                known[key] = kernel, tuple(map(array.dtype.type, numbers))
+                rule, constants = self.update(bool(missing), **settings)
+                terms = Terms(t, lr if here else self._rate(i, lr, array), constants)
+                numbers = map(array.dtype.type, rule.numbers(t, lr, *constants)) if here else ()
+                known[key] = rule, terms, tuple(numbers)
             p.bump()
-            yield *known[key], [p.grad.array, array, *[state[name].array for name in names]]
+            arrays = [p.grad.array, array, *[state[name].array for name in names]]
+            yield *known[key], arrays, there
 
     def new_state(self, p: Tensor, buffers: Buffers) -> State:
         """Make the state of a parameter before its first update."""
         return {
-            # the count lies on the CPU, whatever the device: reading it must not wait for a GPU
-            name: Tensor.wrap(
-                np.zeros((), np.float32) if name == "step" else np.full_like(p.array, value)
-            )
+            # the count begins on the CPU, whatever the device: reading it must not wait for a GPU
+            name: Tensor.wrap(np.zeros((), np.float32)) if name == "step" else _full(p.array, value)
             for name, value in buffers.items()
             if value is not None
         }
@@ -156,7 +202,8 @@ class Elementwise(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise ``ValueError`` if a setting of a new group is out of its range."""
-        if self.settings(group)["lr"] < 0:
+        lr = self.settings(group)["lr"]
+        if not isinstance(lr, Tensor) and lr < 0:
             raise invalid(
                 "lr", group["lr"], "0 or more; to climb instead of descending: maximize=True"
             )
@@ -193,6 +240,8 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple(_plain(name, v) for v in value)
     if isinstance(value, Tensor):
+        if name == "lr" and value.is_cuda and value.array.size == 1:
+            return value  # nobody waits for it
         if value.array.size != 1:
             raise ArgumentError(
                 f"Tensor {name} must be 1-element",
@@ -209,6 +258,11 @@ def _plain(name: str, value: Any) -> Any:
     return float(value)
 
 
+def _full(array: Array, value: float) -> Tensor:
+    """A buffer for a parameter."""
+    return Tensor.wrap(backend_of(array).xp.full_like(array, value))
+
+
 def _check_gradient(p: Tensor, group: int, number: int) -> None:
     array, grad = p.array, p.grad
     if not isinstance(grad, Variable):
@@ -217,7 +271,7 @@ def _check_gradient(p: Tensor, group: int, number: int) -> None:
             f"{type(grad).__name__}\n"
             f"Give {_place(group, number)} a Tensor: p.grad = tinyconv.tensor(...)."
         )
-    if array.dtype.kind != "f":
+    if array.dtype not in FLOATS:
         raise DTypeError(
             f"result type Float can't be cast to the desired output type {array.dtype.name}",
             "Only floating point numbers can be optimized, and "

@@ -4,38 +4,108 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Kernel
+import numpy as np
+
+from ..backend import helper
 from ..tensor import Tensor
 from .elementwise import Buffers, Elementwise
 from .optimizer import Group, Params
-from .update import Numbers, decayed, lerp
+from .rule import Numbers, Rule, decayed, lerp
 
 
-@Kernel
-def rmsprop(xp, g, numbers, p, v, *more):
-    """p goes down the gradient, in units of the root of v, the mean of recent squares.
+@helper
+def _numbers(t, lr, maximize, decay, alpha, eps, momentum):
+    return maximize, decay, 1 - alpha, 1 - (1 - alpha), alpha, eps, -lr, momentum
 
-    With ``momentum`` it goes down b, the sum of such steps that fade; ``centered`` takes the square of
-    the recent mean off v. These two are ``more``.
-    """
-    maximize, decay, weight, rest, alpha, eps, rate, momentum, centered = numbers
+
+@helper
+def _squares(g, v, weight, alpha):
+    return v * alpha + g * weight * g
+
+
+@helper
+def _plain(g, p, v, maximize, decay, weight, rest, alpha, eps, rate, momentum):
+    """p goes down the gradient, in units of the root of v, the mean of recent squares."""
     g = decayed(g, p, maximize, decay)
-    v *= alpha
-    v += g * weight * g
-    spread = v
-    if centered:
-        mean = more[-1]
-        mean[...] = lerp(mean, g, weight, rest)
-        spread = v - mean * mean
-    spread = xp.sqrt(spread)
-    spread += eps
-    if momentum:
-        b = more[0]
-        b *= momentum
-        b += g / spread
-        p += b * rate
-    else:
-        p += g * rate / spread
+    v = _squares(g, v, weight, alpha)
+    return p + g * rate / (np.sqrt(v) + eps), v
+
+
+@helper
+def _rolling(g, p, v, b, maximize, decay, weight, rest, alpha, eps, rate, momentum):
+    """p goes down b, the sum of such steps that fade."""
+    g = decayed(g, p, maximize, decay)
+    v = _squares(g, v, weight, alpha)
+    b = b * momentum + g / (np.sqrt(v) + eps)
+    return p + b * rate, v, b
+
+
+@helper
+def _centered(g, p, v, mean, maximize, decay, weight, rest, alpha, eps, rate, momentum):
+    """The square of the recent mean is taken off v, under the root."""
+    g = decayed(g, p, maximize, decay)
+    v = _squares(g, v, weight, alpha)
+    mean = lerp(mean, g, weight, rest)
+    return p + g * rate / (np.sqrt(v - mean * mean) + eps), v, mean
+
+
+@helper
+def _centered_rolling(g, p, v, b, mean, maximize, decay, weight, rest, alpha, eps, rate, momentum):
+    """Both."""
+    g = decayed(g, p, maximize, decay)
+    v = _squares(g, v, weight, alpha)
+    mean = lerp(mean, g, weight, rest)
+    b = b * momentum + g / (np.sqrt(v - mean * mean) + eps)
+    return p + b * rate, v, b, mean
+
+
+rmsprop = Rule(_plain, _numbers)
+
+
+@rmsprop.cpu
+def _rmsprop_loop(start, stop, g, numbers, p, v):
+    g, p, v = g[start:stop], p[start:stop], v[start:stop]
+    for i in range(len(p)):
+        p[i], v[i] = _plain(g[i], p[i], v[i], *numbers)
+
+
+rolling = Rule(_rolling, _numbers)
+
+
+@rolling.cpu
+def _rolling_loop(start, stop, g, numbers, p, v, b):
+    g, p, v, b = g[start:stop], p[start:stop], v[start:stop], b[start:stop]
+    for i in range(len(p)):
+        p[i], v[i], b[i] = _rolling(g[i], p[i], v[i], b[i], *numbers)
+
+
+centered = Rule(_centered, _numbers)
+
+
+@centered.cpu
+def _centered_loop(start, stop, g, numbers, p, v, mean):
+    g, p, v, mean = g[start:stop], p[start:stop], v[start:stop], mean[start:stop]
+    for i in range(len(p)):
+        p[i], v[i], mean[i] = _centered(g[i], p[i], v[i], mean[i], *numbers)
+
+
+centered_rolling = Rule(_centered_rolling, _numbers)
+
+
+@centered_rolling.cpu
+def _centered_rolling_loop(start, stop, g, numbers, p, v, b, mean):
+    g, p, v, b, mean = g[start:stop], p[start:stop], v[start:stop], b[start:stop], mean[start:stop]
+    for i in range(len(p)):
+        p[i], v[i], b[i], mean[i] = _centered_rolling(g[i], p[i], v[i], b[i], mean[i], *numbers)
+
+
+# By whether the steps are summed up, and whether the recent mean is taken off.
+RULES = {
+    (False, False): rmsprop,
+    (True, False): rolling,
+    (False, True): centered,
+    (True, True): centered_rolling,
+}
 
 
 class RMSprop(Elementwise):
@@ -45,7 +115,8 @@ class RMSprop(Elementwise):
 
     with g = ∇f + weight_decay p. ``centered`` subtracts the square of the recent mean of g under
     the root; ``momentum`` sums the steps up, b ← momentum b + g / (√v + eps) and p ← p - lr b.
-    ``lr`` may be a tensor with one element. ``maximize`` climbs. ``capturable``, ``foreach`` and
+    ``lr`` may be a tensor with one element; on a GPU it is read there. ``maximize`` climbs.
+    ``capturable`` counts the updates on the GPU, for captured steps. ``foreach`` and
     ``differentiable`` are accepted and do not change the result.
 
     Raises ``ValueError`` for a negative setting.
@@ -98,10 +169,8 @@ class RMSprop(Elementwise):
 
     def update(
         self,
-        t: float,
         first: bool,
         *,
-        lr: float,
         alpha: float,
         eps: float,
         weight_decay: float,
@@ -109,6 +178,6 @@ class RMSprop(Elementwise):
         centered: bool,
         maximize: bool,
         **_: Any,
-    ) -> tuple[Kernel, Numbers]:
-        numbers = maximize, weight_decay, 1 - alpha, 1 - (1 - alpha), alpha, eps, -lr
-        return rmsprop, (*numbers, momentum, centered)
+    ) -> tuple[Rule, Numbers]:
+        rule = RULES[momentum > 0, bool(centered)]
+        return rule, (maximize, weight_decay, alpha, eps, momentum)

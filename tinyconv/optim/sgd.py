@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Kernel, helper
+from ..backend import helper
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .elementwise import Buffers, Elementwise
 from .optimizer import Group, Params
-from .update import Numbers, decayed
+from .rule import Numbers, Rule, decayed
+
+
+@helper
+def _descend_numbers(t, lr, maximize, decay):
+    return maximize, decay, lr
 
 
 @helper
 def _descend(g, p, maximize, decay, lr):
+    """p goes down the gradient."""
     return p - decayed(g, p, maximize, decay) * lr
 
 
-@Kernel
-def descend(xp, g, numbers, p):
-    """p goes down the gradient."""
-    p[...] = _descend(g, p, *numbers)
+descend = Rule(_descend, _descend_numbers)
 
 
 @descend.cpu
@@ -31,17 +34,20 @@ def _descend_loop(start, stop, g, numbers, p):
 
 
 @helper
+def _roll_numbers(t, lr, maximize, decay, momentum, gain, nesterov):
+    return maximize, decay, lr, momentum, gain, nesterov
+
+
+@helper
 def _roll(g, p, b, maximize, decay, lr, momentum, gain, nesterov):
+    """p goes down b, the sum of gradients that fade."""
     g = decayed(g, p, maximize, decay)
     b = b * momentum + g * gain
     way = g + b * momentum if nesterov else b
     return p - way * lr, b
 
 
-@Kernel
-def roll(xp, g, numbers, p, b):
-    """p goes down b, the sum of gradients that fade."""
-    p[...], b[...] = _roll(g, p, b, *numbers)
+roll = Rule(_roll, _roll_numbers)
 
 
 @roll.cpu
@@ -57,8 +63,8 @@ class SGD(Elementwise):
     g ← ∇f + weight_decay p;  b ← momentum b + (1 - dampening) g, at first b ← g;
     p ← p - lr b, with ``nesterov`` p ← p - lr (g + momentum b)
 
-    ``lr`` may be a tensor with one element. ``maximize`` climbs. ``foreach``, ``differentiable``
-    and ``fused`` are accepted and do not change the result.
+    ``lr`` may be a tensor with one element; on a GPU it is read there. ``maximize`` climbs.
+    ``foreach``, ``differentiable`` and ``fused`` are accepted and do not change the result.
 
     Raises ``ValueError`` for a negative ``lr``, ``momentum`` or ``weight_decay``.
 
@@ -117,18 +123,16 @@ class SGD(Elementwise):
 
     def update(
         self,
-        t: float,
         first: bool,
         *,
-        lr: float,
         momentum: float,
         dampening: float,
         weight_decay: float,
         nesterov: bool,
         maximize: bool,
         **_: Any,
-    ) -> tuple[Kernel, Numbers]:
+    ) -> tuple[Rule, Numbers]:
         if not momentum:
-            return descend, (maximize, weight_decay, lr)
+            return descend, (maximize, weight_decay)
         gain = 1 if first else 1 - dampening
-        return roll, (maximize, weight_decay, lr, momentum, gain, nesterov)
+        return roll, (maximize, weight_decay, momentum, gain, nesterov)

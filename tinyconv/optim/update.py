@@ -1,73 +1,68 @@
-"""What a step does to memory: one pass over all numbers of all parameters, cut once among the threads.
-
-The rule of an optimizer is written once, as a ``@helper`` that takes numbers and returns new ones. Given arrays it is the
-definition of a kernel; number by number it is the body of the loop. Both round in the same order, which is torch's.
-"""
+"""What a step does to memory: one pass over all numbers of all parameters, cut once among the threads, or by a GPU."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
-from ..backend import Array, Kernel, backend_of, helper, hush, is_whole, restore, share
+from ..backend import Array, hush, is_whole, restore, share
+from .launch import Launches, overlap
+from .rule import Numbers, Rule, Terms
 
-Numbers = tuple[float, ...]
-Update = tuple[Kernel, Numbers, list[Array]]  # kernel(g, numbers, p, *buffers); g, p, *buffers
-
-
-@helper
-def decayed(g, p, maximize, decay):
-    """g + λ p, the gradient of the loss plus λ/2 |p|²; ``maximize`` turns g around."""
-    if maximize:
-        g = -g
-    if decay != 0:
-        g = g + p * decay
-    return g
+# One parameter's part in a step: the terms, and on the CPU the numbers that follow from them; g, p, *buffers; on a GPU
+# where its updates are counted, if that is there.
+Update: TypeAlias = tuple[Rule, Terms, Numbers, list[Array], Array | None]
 
 
-@helper
-def lerp(a, b, weight, rest):
-    """a + weight (b - a), from the nearer end; ``rest`` is 1 - weight."""
-    if weight < rest:
-        return a + (b - a) * weight
-    return b - (b - a) * rest
-
-
-def run(updates: list[Update]) -> None:
-    """Do all of them, as if one after the other."""
+def run(updates: list[Update], found: Array | None = None) -> None:
+    """Do all of them, as if one after the other; those on a GPU unless ``found``, a number there, is not zero."""
     if _disjoint(updates):
-        _cut(updates)
+        _cut(updates, found)
     else:
         for update in updates:
-            _cut([update])
+            _cut([update], found)
 
 
 def _disjoint(updates: list[Update]) -> bool:
-    """Tell, from a glance, whether no two arrays share memory: none is a view, none comes twice."""
-    arrays = [a for _, _, arrays in updates for a in arrays]
-    return len({id(a) for a in arrays}) == len(arrays) and all(map(is_whole, arrays))
+    """Tell whether no two arrays share memory; of views on the CPU it is assumed that they do."""
+    arrays = [a for update in updates for a in update[3]]
+    if len({id(a) for a in arrays}) < len(arrays):
+        return False
+    if all(map(is_whole, arrays)):
+        return True
+    if any(type(a) is np.ndarray and not is_whole(a) for a in arrays):
+        return False
+    return not overlap([a for a in arrays if type(a) is not np.ndarray])
 
 
-def _cut(updates: list[Update]) -> None:
+def _cut(updates: list[Update], found: Array | None) -> None:
     """Give each thread its part of all numbers: some parameters, and pieces of those that are cut."""
     flat, total = [], 0
-    for kernel, numbers, arrays in updates:
+    launches = None
+    for rule, terms, numbers, arrays, step in updates:
         g, p, *buffers = arrays
-        if type(p) is np.ndarray and all(a.flags.c_contiguous for a in (p, *buffers)):
+        if type(p) is not np.ndarray:
+            launches = launches or Launches(found)
+            launches.take(rule, terms, arrays, step)
+        elif all(a.flags.c_contiguous for a in (p, *buffers)):
             total += p.size
-            flat.append((kernel, numbers, [a.reshape(-1) for a in arrays], total))
-        else:  # strided, or on a GPU, which does its own cutting
-            kernel.definition(backend_of(p).xp, g, numbers, p, *buffers)
+            flat.append((rule, numbers, [a.reshape(-1) for a in arrays], total))
+        else:
+            rule.definition(np, g, numbers, p, *buffers)
+    if launches is not None:
+        launches.start()
 
     def part(start: int, stop: int) -> None:
         token = hush()  # other threads do not inherit it
         try:
-            for kernel, numbers, arrays, end in flat:
+            for rule, numbers, arrays, end in flat:
                 first = end - len(arrays[0])
                 if first < stop and start < end:
                     if first < start or stop < end:
                         piece = slice(max(start - first, 0), stop - first)
                         arrays = [a[piece] for a in arrays]
-                    kernel(arrays[0], numbers, *arrays[1:])
+                    rule(arrays[0], numbers, *arrays[1:])
         finally:
             restore(token)
 

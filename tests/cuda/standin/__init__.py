@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, runtime
+from . import arrays, cublas, runtime
 from .arrays import ndarray, stats
 from .names import FUNCTIONS, LINALG, UFUNCS
 from .raw import COMPILER, RawModule
@@ -35,8 +35,9 @@ WAITING = {
 }
 SHAPES = {"broadcast_to", "expand_dims", "moveaxis", "rollaxis", "squeeze", "swapaxes", "transpose", "atleast_1d", "atleast_2d",
           "atleast_3d", "broadcast_arrays", "split", "array_split", "flip", "rot90", "diagonal", "reshape", "ravel"}  # fmt: skip
-TYPES = ("bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 intp generic dtype "
-         "finfo iinfo newaxis inf nan pi e floating integer").split()  # fmt: skip
+HOST = {"may_share_memory", "shares_memory", "result_type", "can_cast", "isscalar", "broadcast_shapes", "ndim", "shape",
+        "size", "min_scalar_type", "promote_types"}  # of no concern to the device  # fmt: skip
+TYPES = ["bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "intp", "generic", "dtype", "finfo", "iinfo", "newaxis", "inf", "nan", "pi", "e", "floating", "integer"]  # fmt: skip
 
 
 class Ufunc:
@@ -65,6 +66,7 @@ class Ufunc:
         return arrays.perform(self.__name__, self.ufunc.reduce, args, kwargs)
 
     def at(self, *args: Any) -> None:
+        arrays.adds_atomically(args[0])
         arrays.perform(f"{self.__name__}.at", self.ufunc.at, args, {})
 
     def outer(self, *args: Any) -> Any:
@@ -95,7 +97,10 @@ def _function(name: str, library: Any = np) -> Any:
         f = getattr(library, name)
         if name in SHAPES:
             made = f(*arrays.unbox(args), **arrays.unbox(kwargs))
-            return arrays.box(made)
+            if not isinstance(made, np.ndarray) or arrays.holder(made) is not None:
+                return arrays.box(made)
+        if name in HOST:
+            return f(*arrays.unbox(args), **arrays.unbox(kwargs))
         made = arrays.perform(name, f, args, kwargs)
         return kwargs["out"] if kwargs.get("out") is not None else made
 
@@ -108,10 +113,14 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = Fa
         return a if dtype is None or a.dtype == dtype else a.astype(dtype)
     if isinstance(a, (list, tuple)) and any(isinstance(v, ndarray) for v in a):
         return ndarray(np.array([v.host for v in a], dtype))
-    if arrays.capture and isinstance(a, np.ndarray):
-        arrays.wait("a copy from pageable memory")
+    if not (isinstance(a, np.ndarray) and arrays.is_pinned(a)):
+        arrays.from_pageable()
     stats["h2d"] += 1
-    return ndarray(np.array(a, dtype=dtype, order=order))
+    made = ndarray(np.array(a, dtype=dtype, order=order).view(np.ndarray))
+    arrays.used((), [made.host])
+    if blocking:
+        arrays.wait("a copy that blocks")
+    return made
 
 
 def array(a: Any, dtype: Any = None, copy: bool = True, order: str = "K", **_: Any) -> ndarray:
@@ -131,7 +140,15 @@ def asnumpy(
 
 
 def scatter_add(a: ndarray, at: Any, values: Any) -> None:
+    arrays.adds_atomically(a)
     arrays.perform("scatter_add", np.add.at, (a, at, values), {})
+
+
+def from_dlpack(array: Any, /, *, device: Any = None, copy: Any = None) -> ndarray:
+    if array.__dlpack_device__()[0] != 2:
+        raise TypeError("this array cannot be exchanged: it is not on the device")
+    given = array.__dlpack__(stream=1)
+    return ndarray(given.host[...])
 
 
 def _module(name: str, **names: Any) -> ModuleType:
@@ -147,6 +164,7 @@ def build() -> dict[str, ModuleType]:
     names |= {n: _function(n) for n in FUNCTIONS if hasattr(np, n)}
     names |= {n: Ufunc(n) for n in UFUNCS if isinstance(getattr(np, n, None), np.ufunc)}
     names |= {"ndarray": ndarray, "asarray": asarray, "array": array, "asnumpy": asnumpy, "RawModule": RawModule,
+              "from_dlpack": from_dlpack,
               "ascontiguousarray": ascontiguousarray, "__version__": "14.2.0", "bool": bool}  # fmt: skip
     names["linalg"] = _module(
         "cupy.linalg",
@@ -166,25 +184,40 @@ def build() -> dict[str, ModuleType]:
     names |= runtime.TOP
     cupyx = _module("cupyx", scatter_add=scatter_add, **runtime.CUPYX)
     top = _module("cupy", **names)
-    modules = {"cupy": top, "cupy.cuda": cuda, "cupy.linalg": names["linalg"], "cupy.lib": names["lib"],
-               "cupy.lib.stride_tricks": stride_tricks, "cupyx": cupyx}  # fmt: skip
-    return modules
+    return {"cupy": top, "cupy.cuda": cuda, "cupy.linalg": names["linalg"], "cupy.lib": names["lib"],
+               "cupy.lib.stride_tricks": stride_tricks, "cupyx": cupyx, "cupy.cuda.memory": runtime.memory,
+               "cupy.cuda.pinned_memory": runtime.pinned_memory,
+               "cupy.cuda.runtime": runtime.runtime}  # fmt: skip
+
+
+blas: list[Any] = [None]  # the one that is installed
 
 
 @contextmanager
 def installed() -> Iterator[Any]:
     """Let tinyconv find the stand-in where it would find CuPy; afterwards all is as before."""
-    from tinyconv.backend import base
+    from tinyconv.backend import base, cudnn, library
+    from tinyconv.generator import philox
 
     before = dict(sys.modules)
-    tables = [base.XP, base._by_name, base._by_type]
+    tables: list[dict[Any, Any]] = [base.XP, base._by_name, base._by_type, philox._defaults]
     copies = [dict(t) for t in tables]
     modules = build()
     sys.modules.update(modules)
     stats.clear()
+    runtime.reset()
+    load, blas[0] = library.load, cublas.Fake()
+    here = {
+        "libcublas.so.13": blas[0].library,
+        "libcudnn.so.9": None,
+    }  # a real cuDNN would run away with host memory
+    library.load = lambda name: here[name] if name in here else load(name)
+    cudnn._library.cache_clear()
     try:
         yield stats
     finally:
+        library.load = load
+        cudnn._library.cache_clear()
         for name in set(sys.modules) - set(before):
             if name.startswith("tinyconv.backend.cuda") or name in modules:
                 del sys.modules[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,41 +10,44 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .names import METHODS
+from .work import (  # noqa: F401  # others find all of it here
+    NO_LAUNCH,
+    SMALL,
+    Capture,
+    Clock,
+    CUDARuntimeError,
+    Held,
+    Pinned,
+    allocate,
+    bare,
+    block_at,
+    blocks,
+    capture,
+    clocks,
+    current,
+    forget,
+    from_pageable,
+    holder,
+    host_clock,
+    in_order,
+    is_dense,
+    is_pinned,
+    launching,
+    memory_at,
+    merge,
+    on_stream,
+    placed,
+    read,
+    remember,
+    seen,
+    stats,
+    used,
+    wait,
+    written,
+)
 
-stats: Counter[str] = Counter()  # launches, syncs, h2d, d2h; and launches of kernels by their names
 VIEWS = {"reshape", "transpose", "swapaxes", "squeeze", "diagonal", "view", "ravel"}
 WAITS = {"item", "tolist", "tobytes", "nonzero", "tofile", "dump", "dumps"}
-
-
-class Capture:
-    """A CUDA graph in the making: what was asked for, to be done again at each launch."""
-
-    def __init__(self) -> None:
-        self.work: list[Callable[[], Any]] = []
-
-
-capture: list[Capture] = []  # of the current stream, if it is capturing
-
-
-def on_stream(work: Callable[[], Any]) -> Any:
-    """Do something on the device, or, while a stream is captured, note that it is to be done."""
-    if capture:
-        capture[-1].work.append(work)
-        return None
-    return work()
-
-
-def wait(what: str) -> None:
-    """Something that makes the host wait for the device."""
-    if capture:
-        raise CUDARuntimeError(
-            f"cudaErrorStreamCaptureUnsupported: {what} while a stream is captured"
-        )
-    stats["syncs"] += 1
-
-
-class CUDARuntimeError(RuntimeError):
-    pass
 
 
 class _Memory:
@@ -54,12 +57,10 @@ class _Memory:
 
 
 class _Flags:
-    def __init__(self, flags: Any) -> None:
-        self.c_contiguous, self.f_contiguous, self.owndata = (
-            flags.c_contiguous,
-            flags.f_contiguous,
-            flags.owndata,
-        )
+    def __init__(self, host: np.ndarray[Any, Any]) -> None:
+        flags = host.flags
+        self.c_contiguous, self.f_contiguous = flags.c_contiguous, flags.f_contiguous
+        self.owndata = type(host.base) is Held
         self.forc = flags.forc
 
 
@@ -67,10 +68,13 @@ class _Device:
     id = 0
 
 
-def is_dense(a: np.ndarray[Any, Any]) -> bool:
-    """Without gaps, whatever the order."""
-    order = sorted(range(a.ndim), key=lambda i: a.strides[i], reverse=True)
-    return a.transpose(order).flags.c_contiguous
+def _whole(host: Any) -> Any:
+    """The array that a view is a view of."""
+    while type(host.base) is not Held:
+        host = host.base
+        while not isinstance(host, np.ndarray):
+            host = host.base
+    return host
 
 
 def box(v: Any) -> Any:
@@ -95,33 +99,104 @@ def unbox(v: Any) -> Any:
     return v
 
 
+# Functions that change their first argument.
+WRITERS = {"put", "fill", "sort", "partition", "copyto", "place", "putmask", "scatter_add", "put_along_axis",
+           "fill_diagonal"}  # fmt: skip
+
+
 def perform(name: str, f: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Run a NumPy function as one launch. In a capture it runs now for the sake of shapes, and again at each launch."""
-    stats["launches"] += 1
-    stats[name] += 1
+    """Run a NumPy function as one launch."""
+    if name not in NO_LAUNCH:
+        stats["launches"] += 1
+        stats[name] += 1
     given, named = unbox(args), unbox(kwargs)
-    made = f(*given, **named)
-    outs = [
-        np.asarray(m)
-        for m in (made if isinstance(made, tuple) else (made,))
-        if isinstance(m, (np.ndarray, np.generic))
-    ]
+    if name.endswith(".at") or name == "scatter_add":
+        f = _wrapping(f, inside)
+    if name in ("take_along_axis", "put_along_axis"):
+        axis = named.get("axis", given[-1])
+        f = _wrapping(f, lambda a, at: at % a.shape[axis])
+    out = named.get("out")
+    writes = [a for a in (out if isinstance(out, tuple) else (out,)) if a is not None]
+    if name in WRITERS or name.endswith(".at"):
+        writes.append(given[0])
+    used(_arrays((given, named)), writes)
     if capture:
-        targets = (
-            [v for v in np.atleast_1d(named.get("out", ())) if v is not None]
-            if "out" not in named
-            else None
-        )
+        capture[-1].before += [(m, m.copy()) for m in map(bare, writes)]
+    with np.errstate(all="ignore"):  # CuPy never warns
+        made = f(*given, **named)
+    results = [np.asarray(m) for m in (made if isinstance(made, tuple) else (made,))
+               if isinstance(m, (np.ndarray, np.generic))]  # fmt: skip
+    launching.append(name)
+    try:
+        outs = [ndarray(m) for m in results]
+    finally:
+        launching.pop()
+    fresh = [o.host for m, o in zip(results, outs, strict=True) if o.host is not m]
+    used((), fresh)
+    if capture and name not in NO_LAUNCH:
+        inputs, settings = _map(bare, given), _map(bare, named)
+        targets = [
+            bare(o.host) if o.host is not m else None for m, o in zip(results, outs, strict=True)
+        ]
 
         def again() -> None:
-            new = f(*given, **named)
-            if targets is not None:
-                for old, fresh in zip(outs, new if isinstance(new, tuple) else (new,), strict=True):
-                    old[...] = fresh
+            with np.errstate(all="ignore"):
+                new = f(*inputs, **settings)
+            for target, value in zip(
+                targets, new if isinstance(new, tuple) else (new,), strict=False
+            ):
+                if target is not None:
+                    target[...] = value
 
         capture[-1].work.append(again)
-    result = tuple(outs) if isinstance(made, tuple) else outs[0] if outs else made
-    return box(result)
+    return tuple(outs) if isinstance(made, tuple) else outs[0] if outs else made
+
+
+def _wrapping(f: Callable[..., Any], wrap: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that wraps its indices each time it runs: in a graph they are new at each launch."""
+    return lambda a, at, *more, **named: f(a, wrap(a, at), *more, **named)
+
+
+def inside(a: Any, at: Any) -> Any:
+    """An index whose arrays of integers are wrapped around at the ends, which CuPy does without a word."""
+    items = at if isinstance(at, tuple) else (at,)
+    used = [
+        i.ndim if getattr(i, "dtype", None) == np.bool_ else 1 - (i is None or i is Ellipsis)
+        for i in items
+    ]
+    axis, made = 0, []
+    for i, n in zip(items, used, strict=True):
+        if isinstance(i, (np.ndarray, list)) and np.asarray(i).dtype.kind in "iu" and a.shape[axis]:
+            i = np.asarray(i) % a.shape[axis]
+        made.append(i)
+        axis += a.ndim - sum(used) if i is Ellipsis else n
+    return tuple(made)
+
+
+def _map(f: Callable[[Any], Any], v: Any) -> Any:
+    if isinstance(v, np.ndarray):
+        return f(v)
+    if isinstance(v, (tuple, list)):
+        return type(v)(_map(f, x) for x in v)
+    if isinstance(v, dict):
+        return {k: _map(f, x) for k, x in v.items()}
+    return v
+
+
+def _arrays(v: Any) -> Any:
+    if isinstance(v, np.ndarray):
+        yield v
+    elif isinstance(v, (tuple, list, dict)):
+        for x in v.values() if isinstance(v, dict) else v:
+            yield from _arrays(x)
+
+
+def adds_atomically(a: Any) -> None:
+    """Refuse what a GPU does not add to in memory."""
+    if a.dtype.name not in ("int32", "float16", "float32", "float64", "uint32", "uint64"):
+        raise TypeError(
+            "scatter_add only supports int32, float16, float32, float64, uint32, uint64, as data type"
+        )
 
 
 class ndarray(NDArrayOperatorsMixin):
@@ -129,7 +204,7 @@ class ndarray(NDArrayOperatorsMixin):
     __array_priority__ = 100
 
     def __init__(self, host: np.ndarray[Any, Any]) -> None:
-        self.host = host
+        self.host = host if holder(host) is not None else placed(host)
 
     # ── what NumPy would do with it ──
 
@@ -165,10 +240,12 @@ class ndarray(NDArrayOperatorsMixin):
     itemsize = property(lambda self: self.host.itemsize)
     nbytes = property(lambda self: self.host.nbytes)
     strides = property(lambda self: self.host.strides)
-    flags = property(lambda self: _Flags(self.host.flags))
+    flags = property(lambda self: _Flags(self.host))
     data = property(lambda self: _Memory(self.host))
     device = property(lambda self: _Device())
-    base = property(lambda self: None if self.host.base is None else ndarray(self.host.base))
+    base = property(
+        lambda self: None if type(self.host.base) is Held else ndarray(_whole(self.host))
+    )
     T = property(lambda self: ndarray(self.host.T))
     mT = property(lambda self: ndarray(self.host.mT))
 
@@ -190,6 +267,10 @@ class ndarray(NDArrayOperatorsMixin):
                 wait(name)
                 stats["d2h"] += name != "nonzero"
                 return box(getattr(self.host, name)(*args, **kwargs))
+            if name == "take":
+                axis = args[1] if len(args) > 1 else kwargs.get("axis")
+                n = self.size if axis is None else self.shape[axis]
+                return perform(name, lambda a, i: a.take(i % max(n, 1), axis), (self, args[0]), {})
             made = getattr(self.host, name)
             if name in VIEWS:
                 out = made(*args, **kwargs)
@@ -221,26 +302,23 @@ class ndarray(NDArrayOperatorsMixin):
 
     def __getitem__(self, at: Any) -> Any:
         items = at if isinstance(at, tuple) else (at,)
-        if any(getattr(i, "dtype", None) == bool for i in items):
+        if any(getattr(i, "dtype", None) == np.bool_ for i in items):
             wait("a boolean index")
         if any(isinstance(i, (ndarray, list)) for i in items):
-            return perform("take", lambda a, i: a[i], (self, at), {})
+            return perform("take", lambda a, i: a[inside(a, i)], (self, at), {})
         unbox(items)
-        return box(self.host[at])
+        view = items if any(i is Ellipsis for i in items) else (*items, Ellipsis)  # no scalars
+        return box(self.host[view])
 
     def __setitem__(self, at: Any, value: Any) -> None:
-        if (
-            any(
-                isinstance(i, ndarray) and i.dtype == bool
-                for i in (at if isinstance(at, tuple) else (at,))
-            )
-            and isinstance(value, ndarray)
-            and value.ndim
-        ):
-            wait("a boolean index")
+        items = at if isinstance(at, tuple) else (at,)
+        if any(isinstance(i, ndarray) and i.dtype == bool for i in items):
+            wait("a boolean index")  # the number of true elements
+        if any(isinstance(i, ndarray) for i in items) and not isinstance(value, ndarray):
+            stats["h2d"] += 1  # the number is made an array
 
         def put(a: Any, i: Any, v: Any) -> None:
-            a[i] = v
+            a[inside(a, i)] = v
 
         perform("put", put, (self, at, value), {})
 
@@ -266,9 +344,16 @@ class ndarray(NDArrayOperatorsMixin):
         wait("float()")
         return float(self.host)
 
-    def __index__(self) -> int:
-        wait("an index")
-        return self.host.__index__()
+    # There is no __index__.
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __dlpack__(self, **options: Any) -> Any:
+        extra = set(options) - {"stream", "max_version", "dl_device", "copy"}
+        if extra:
+            raise TypeError(f"__dlpack__() takes no {extra}")
+        return self
 
     def get(
         self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True
@@ -278,7 +363,8 @@ class ndarray(NDArrayOperatorsMixin):
         stats["d2h"] += 1
         if out is None:
             return self.host.copy(order)
-        on_stream(lambda: np.copyto(out, self.host))
+        source = bare(self.host)
+        on_stream(lambda: np.copyto(out, source), [out], [self.host])
         return out
 
     def set(self, arr: Any, stream: Any = None) -> None:
@@ -286,8 +372,14 @@ class ndarray(NDArrayOperatorsMixin):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if arr.dtype != self.dtype or arr.shape != self.shape:
             raise ValueError(f"{arr.dtype} {arr.shape} into {self.dtype} {self.shape}")
+        if not self.flags.c_contiguous:
+            raise RuntimeError("Cannot set to non-contiguous array")
         stats["h2d"] += 1
-        on_stream(lambda: np.copyto(self.host, arr))
+        with stream or contextlib.nullcontext():
+            if not is_pinned(arr):
+                from_pageable()
+            target = bare(self.host)
+            on_stream(lambda: np.copyto(target, arr), [self.host])
 
     def __repr__(self) -> str:
         return repr(self.host)

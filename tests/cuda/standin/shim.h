@@ -16,12 +16,22 @@
 #define __host__
 #define __forceinline__ inline
 #define __restrict__ __restrict
+#define __grid_constant__
 #define __shared__ static
 #define __constant__ static
 #define __launch_bounds__(...)
 
+using std::cos;
+using std::erf;
+using std::erfc;
+using std::exp;
+using std::log;
 using std::max;
 using std::min;
+using std::pow;
+using std::sin;
+using std::sqrt;  // and those above: of a float a float, as in CUDA
+using std::tanh;
 
 struct dim3 {
     unsigned x, y, z;
@@ -152,6 +162,8 @@ inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned l
 inline float rsqrtf(float x) { return 1.f / sqrtf(x); }
 inline double rsqrt(double x) { return 1. / sqrt(x); }
 inline float rsqrt(float x) { return 1.f / sqrtf(x); }
+template <class W> W cospi(W x) { return cos(W(M_PI) * x); }
+template <class W> W sinpi(W x) { return sin(W(M_PI) * x); }
 
 // The half types: stored in 16 bits, rounded to the nearest, ties to even.
 struct __nv_bfloat16 {

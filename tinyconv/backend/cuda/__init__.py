@@ -3,18 +3,29 @@
 import cupy
 
 from ..base import Backend, register
+from .cublas import multiply
+from .memory import install
 from .module import TYPES, launch
+from .ordinal import at
+from .pinned import is_pinned, pin, upload
+from .trouble import notes, synchronize, to_numpy
 
 BACKEND = register(
     Backend(
         "cuda",
         cupy,
         cupy.ndarray,
-        cupy.asarray,
-        cupy.asnumpy,
+        upload,
+        to_numpy,
         lambda a: int(a.device.id),
-        lambda: cupy.cuda.get_current_stream().synchronize(),
+        synchronize,
         launch,
         frozenset(TYPES),
+        notes,
+        pin,
+        is_pinned,
+        multiply,
+        at,
     )
 )
+install()

@@ -47,3 +47,14 @@ template <class W> struct Larger {
 };
 template <class W> __device__ inline W block_sum(W v) { return block_fold(v, Plus<W>()); }
 template <class W> __device__ inline W block_max(W v) { return block_fold(v, Larger<W>()); }
+
+// Note that a value must be refused unless it lies in [low, high) or is ``ignored``, if nothing is noted yet; tell whether it must.
+// It does not matter which thread wins, as those of a launch write the same code.
+__device__ inline bool note(Int value, Int low, Int high, Int ignored, Int code, Int* notes) {
+    if ((value >= low && value < high) || value == ignored) return false;
+    if (!notes[0]) {
+        notes[1] = value;
+        notes[0] = code;
+    }
+    return true;
+}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...autograd.autocast import LOWER, will_cast
 from ...errors import DTypeError, ShapeError
 from ...shapes import Ints, expand_ints
 from .._common import dtype_of, shape_of
 
-_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "int64": "int64_t", "int32": "int",
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "int64_t", "int32": "int",
             "uint8": "unsigned char", "bool": "bool", "int8": "signed char", "int16": "short"}  # fmt: skip
 
 
 def check_dtypes(x: Any, w: Any, b: Any) -> None:
     """One dtype for all, in torch's words, with the usual reasons for another."""
     kinds = [dtype_of(v) for v in (x, w, b) if v is not None]
-    if all(k is kinds[0] for k in kinds):
+    if all(k is kinds[0] for k in kinds) or will_cast(LOWER, x, w, b):
         return
     what = "weight" if b is None or kinds[0] is kinds[-1] else "bias"
     other = kinds[1] if what == "weight" else kinds[-1]

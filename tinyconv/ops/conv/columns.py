@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from ...backend import Kernel
+from ...backend import Kernel, blocks
 
 # x (n, c, h, w) and its columns (c kh kw, n, oh ow); ``window`` is (oh, ow, kh, kw, sh, sw, ph, pw, dh, dw).
 
@@ -61,6 +61,11 @@ def _unfold_loop(start, stop, x, columns, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw
                             inside[q] = flat_x[start + q * sw]
 
 
+@unfold_windows.cuda
+def _unfold_cuda(x, columns, *window):
+    return blocks(columns.size), (x, columns, *x.shape, *window)
+
+
 @Kernel
 def fold_windows(xp, columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
     """The transpose: each column element is added to the element of x that it came from."""
@@ -102,3 +107,8 @@ def _fold_loop(start, stop, columns, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw):
                     else:
                         for q in range(hi - lo):
                             flat_x[start + q * sw] += source[q]
+
+
+@fold_windows.cuda
+def _fold_cuda(columns, x, *window):
+    return blocks(x.size), (columns, x, *x.shape, *window)

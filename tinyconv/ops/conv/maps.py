@@ -4,8 +4,8 @@
     ConvInput   gx = the transpose of Conv in x, applied to gy
     ConvWeight  gw = the transpose of Conv in w, applied to gy
 
-and the gradient of each is made of the other two. Each has two ways to its result: `tiled` loops on the CPU, and for all
-that these do not take (groups, other number types, a GPU, no compiler) the general one through `columns`.
+and the gradient of each is made of the other two. Each has three ways to its result: `tiled` loops on the CPU, `cuda` on
+a GPU, and for all that these do not take (groups, other number types, no compiler) the general one through `columns`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from math import prod
 from typing import Any
 
 from ...autograd.function import Function, op
-from ...backend import Array, empty, share_products
+from ...backend import Array, empty, empty_like, product, share_products
+from ...dtypes import HALVES
 from ...shapes import Ints, Shape, conv_size
 from .._common import ndim_of, shape_of
 from ..reduce import sum
 from ..slices import narrow
+from . import cuda
 from .columns import fold_windows, unfold_windows
+from .implicit import Geometry
 from .tiled import correlate, correlate_input, correlate_weight, is_tiled
 from .tiles import finish_whole
 
-_CHUNK = 1 << 22  # bytes of columns at a time: what stays in a second-level cache
+# bytes of columns at a time: what stays in a second-level cache
+_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 25}
 
 
 class Correlation(Function):
     """What the three maps share: settings, and the batch in chunks whose columns fit a cache."""
 
     gives_away = True
+    widens = "cpu"
     stride: Ints
     padding: Ints
     dilation: Ints
@@ -67,10 +72,26 @@ class Correlation(Function):
         """Run ``work`` on parts of the batch, on several threads; a GPU takes it whole."""
         return share_products(n, work) if self.xp.__name__ == "numpy" else [work(0, n)]
 
+    def in_plane(self, a: Array) -> Array:
+        """An array of images, outputs or filters with two spatial dimensions, in its own order in memory."""
+        return a if a.ndim == 4 else a[:, :, None]
+
+    def out_of_plane(self, a: Array) -> Array:
+        """The same array with as many spatial dimensions as there are settings of the stride."""
+        return a if len(self.stride) == 2 else a[:, :, 0]
+
+    def for_gpu(self, x: Array, n: int, f: int) -> Geometry | None:
+        """All sizes, with ``n`` images and ``f`` filters, if this is for `cuda` to do."""
+        if self.xp.__name__ == "numpy":
+            return None
+        sizes = Geometry._make((n, *self.planes, f, *self.window, self.groups))
+        return sizes if cuda.takes(x, sizes) else None
+
     def chunks(self, start: int, stop: int, like: Array) -> Iterator[tuple[slice, Array]]:
         """Chunks of a part of the batch, each with memory for its columns (c kh kw, m, oh ow)."""
         size = self.rows * self.length
-        step = max(1, min(stop - start, _CHUNK // max(1, size * like.itemsize)))
+        room = _CHUNK["cpu" if self.xp.__name__ == "numpy" else "cuda"]
+        step = max(1, min(stop - start, room // max(1, size * like.itemsize)))
         memory = empty(self.xp, (size * step,), like.dtype)
         for at in range(start, stop, step):
             m = min(step, stop - at)
@@ -108,7 +129,7 @@ def _cropped(y: Any, like: Any) -> Any:
 
 @op
 class Conv(Correlation):
-    name = "ConvolutionBackward0"
+    label = "ConvolutionBackward0"
     stride: Ints
     padding: Ints
     dilation: Ints
@@ -120,17 +141,19 @@ class Conv(Correlation):
         self.prepare(x.shape, tuple(k), out)
         self.sizes = x.shape, w.shape
         self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = empty(self.xp, (n, f, self.length), x.dtype)
         if is_tiled(self, x, x.shape[1], f):
-            y = y.reshape(n, f, *self.places)
+            y = empty(self.xp, (n, f, *self.places), x.dtype)
             correlate(self.images(x), self.filters(w), b, y, self.places, *self.geometry)
             return y.reshape(n, f, *out)
+        if sizes := self.for_gpu(x, n, f):
+            return self.out_of_plane(cuda.correlate(self.in_plane(x), self.in_plane(w), b, sizes))
+        y = empty(self.xp, (n, f, self.length), x.dtype)
         filters = w.reshape(g, f // g, -1)  # (g, f/g, c/g kh kw)
 
         def work(start: int, stop: int) -> None:
             for part, columns in self.chunks(start, stop, x):
                 self.unfold(x[part], columns)
-                chunk = filters @ self.by_group(columns)  # (g, f/g, K) @ (g, K, m oh ow)
+                chunk = product(filters, self.by_group(columns))  # (g, f/g, K) @ (g, K, m oh ow)
                 chunk = chunk.reshape(f, -1, self.length).swapaxes(0, 1)
                 if b is None:
                     y[part] = chunk
@@ -153,7 +176,7 @@ class Conv(Correlation):
 class ConvInput(Correlation):
     """Also the transposed convolution: each input element paints its filter on the output."""
 
-    name = "ConvolutionBackward0"
+    label = "ConvolutionBackward0"
     stride: Ints
     padding: Ints
     dilation: Ints
@@ -166,15 +189,19 @@ class ConvInput(Correlation):
         self.save(gy if self.needs[1] else None, w if self.needs[0] else None)
         self.kernel = tuple(k)
         self.prepare(shape, self.kernel, tuple(out))
-        gx = empty(self.xp, shape, gy.dtype)
         if is_tiled(self, gy, shape[1], f):
+            gx = empty(self.xp, shape, gy.dtype)
             correlate_input(self.outputs(gy), self.filters(w), b, self.images(gx), *self.geometry)
             return gx
+        if sizes := self.for_gpu(gy, n, f):
+            gx = cuda.correlate_input(self.in_plane(gy), self.in_plane(w), b, sizes)
+            return self.out_of_plane(gx)
+        gx = empty(self.xp, shape, gy.dtype)
         filters = w.reshape(g, f // g, -1).swapaxes(1, 2)  # (g, c/g kh kw, f/g)
 
         def work(start: int, stop: int) -> None:
             for part, columns in self.chunks(start, stop, gy):
-                self.xp.matmul(filters, self.channels_first(gy[part]), out=self.by_group(columns))
+                product(filters, self.channels_first(gy[part]), self.by_group(columns))
                 fold_windows(columns, gx[part].reshape(-1, *self.planes), *self.window)
                 if b is not None:
                     gx[part] += b.reshape(-1, *(1,) * len(k))
@@ -198,7 +225,7 @@ class ConvInput(Correlation):
 
 @op
 class ConvWeight(Correlation):
-    name = "ConvolutionBackwardBackward0"
+    label = "ConvolutionBackwardBackward0"
     stride: Ints
     padding: Ints
     dilation: Ints
@@ -214,20 +241,23 @@ class ConvWeight(Correlation):
             gw = empty(self.xp, (f, c // g, *self.kernel), x.dtype)
             correlate_weight(self.images(x), self.outputs(gy), self.filters(gw), *self.geometry)
             return gw
+        if sizes := self.for_gpu(x, n, f):
+            gw = cuda.correlate_weight(self.in_plane(x), self.in_plane(gy), sizes)
+            return self.out_of_plane(gw)
 
         def work(start: int, stop: int) -> Array:
-            gw = self.xp.zeros((g, f // g, self.rows // g), x.dtype)
+            wide = "float32" if x.dtype in HALVES else x.dtype  # a sum of many
+            gw = self.xp.zeros((g, f // g, self.rows // g), wide)
             for part, columns in self.chunks(start, stop, x):
                 self.unfold(x[part], columns)
-                gw += self.channels_first(gy[part]) @ self.by_group(columns).swapaxes(
-                    1, 2
-                )  # (g, f/g, L) @ (g, L, K)
+                # (g, f/g, L) @ (g, L, K)
+                gw += product(self.channels_first(gy[part]), self.by_group(columns).swapaxes(1, 2))
             return gw
 
         first, *others = self.share(n, work)
         for gw in others:  # in the order of the batch: the sum is the same every time
             first += gw
-        return first.reshape(f, c // g, *self.kernel)
+        return first.astype(x.dtype, copy=False).reshape(f, c // g, *self.kernel)
 
     def backward(self, g: Any) -> Any:
         x, gy = self.saved
@@ -252,13 +282,21 @@ class ConvBlock(Correlation):
         (f, _, *k), settings = w.shape, (self.stride, self.padding, self.dilation)
         out = tuple(map(conv_size, x.shape[2:], k, *settings))
         side = 2 if self.pool else 1
-        y = empty(self.xp, (len(x), f, *(n // side for n in out)), x.dtype)
         self.prepare(x.shape, tuple(k), out)
         if self.groups == 1 and is_tiled(self, x, x.shape[1], f):
+            y = empty(self.xp, (len(x), f, *(n // side for n in out)), x.dtype)
             correlate(
                 self.images(x), self.filters(w), b, y, self.places, *self.geometry, self.relu, self.pool
             )  # fmt: skip
+            return y
+        if sizes := self.for_gpu(x, len(x), f):
+            whole, relu = cuda.correlate(x, w, b, sizes, self.relu), False
         else:
             inputs = (x, w) if b is None else (x, w, b)
-            finish_whole(self.xp, Conv(*settings, self.groups)(*inputs), self.relu, self.pool, y)
+            whole, relu = Conv(*settings, self.groups)(*inputs), self.relu
+        if not (relu or self.pool):
+            return whole
+        oh, ow = (n // side * side for n in out)
+        y = empty_like(self.xp, whole[:, :, :oh:side, :ow:side])
+        finish_whole(self.xp, whole, relu, self.pool, y)
         return y

@@ -127,6 +127,11 @@ def pinned(data: Any) -> Any:
     return _each(lambda x: x.pin_memory() if hasattr(x, "pin_memory") else x, data)
 
 
+def moved(data: Any, device: Any) -> Any:
+    """Start to copy tensors to a device, through tuples, lists and dicts."""
+    return _each(lambda x: x.to(device, non_blocking=True) if isinstance(x, Tensor) else x, data)
+
+
 def _to_tensor(x: Any) -> Any:
     numeric = isinstance(x, np.ndarray | np.generic) and x.dtype.kind in NUMBERS
     return as_tensor(x) if numeric else x

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from . import functional
 from .base import Compose, Lambda, Normalize, ToTensor
+from .batch import Batched
 from .fixed import (
     CenterCrop,
     ConvertImageDtype,
@@ -18,13 +19,15 @@ from .fixed import (
     Resize,
     ToPILImage,
 )
-from .random import RandomCrop, RandomHorizontalFlip, RandomVerticalFlip
+from .random import Cutout, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip
 from .resample import InterpolationMode
 
 __all__ = [
+    "Batched",
     "CenterCrop",
     "Compose",
     "ConvertImageDtype",
+    "Cutout",
     "Grayscale",
     "InterpolationMode",
     "Lambda",

@@ -10,9 +10,9 @@ import numpy as np
 from ...generator import current
 from ...tensor import Tensor
 from .base import RandomTransform
-from .geometry import Picture, crop, get_dimensions, hflip, pad, pair, vflip
+from .geometry import Picture, crop, each_plane, get_dimensions, hflip, pad, pair, vflip
 
-__all__ = ["RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip"]
+__all__ = ["Cutout", "RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip"]
 
 _LOW_BITS = np.uint32(2**24 - 1)  # of a word: they make a float32 in [0, 1)
 
@@ -137,3 +137,49 @@ class RandomCrop(RandomTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, padding={self.padding})"
+
+
+class Cutout(RandomTransform):
+    """Put a square of zeros at a random place: its centre is any pixel, and what lies outside is lost.
+
+    Source: DeVries & Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017
+    (arXiv 1708.04552). After Normalize, zeros are the mean.
+
+    Args:
+        length: side of the square in pixels
+
+    >>> import tinyconv as tc
+    >>> Cutout(1)(tc.ones(3, 8, 8)).sum((1, 2))
+    tensor([63., 63., 63.])
+    """
+
+    batchable = True
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def words(self, height: int, width: int) -> int:
+        return 2
+
+    def corner(self, words: np.ndarray, height: int, width: int) -> tuple[Any, Any]:
+        """Return top and left of the square for each of the words (..., 2); they may be negative."""
+        middle = np.int64(self.length // 2)
+        return words[..., 0] % height - middle, words[..., 1] % width - middle
+
+    def batch(self, images: Tensor, words: np.ndarray) -> Tensor:
+        return Tensor.wrap(self._cut(images.array, words))
+
+    def apply(self, img: Picture, words: np.ndarray) -> Picture:
+        return each_plane(img, lambda x: self._cut(x[None], words[None])[0])
+
+    def _cut(self, x: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """Zeros in arrays (N, ..., H, W), with words (N, 2)."""
+        h, w = x.shape[-2:]
+        top, left = (place.reshape(-1, 1, 1) for place in self.corner(words, h, w))
+        row, column = np.arange(h)[:, None], np.arange(w)
+        cut = (row >= top) & (row < top + self.length)
+        cut = cut & (column >= left) & (column < left + self.length)
+        return np.where(cut.reshape(len(x), *[1] * (x.ndim - 3), h, w), x.dtype.type(0), x)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(length={self.length})"

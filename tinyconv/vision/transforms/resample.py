@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes import FLOATS
+
 __all__ = ["InterpolationMode", "nearest", "resample"]
 
 _KEYS = -0.5  # the cubic's free parameter
@@ -57,7 +59,7 @@ def resample(x: Any, height: int, width: int, mode: InterpolationMode, antialias
     across = _weights(x.shape[-1], width, mode, antialias)
     down = _weights(x.shape[-2], height, mode, antialias)
     y = down @ (x @ across.T)
-    if x.dtype.kind != "f":
+    if x.dtype not in FLOATS:
         limits = np.iinfo(x.dtype)
         y = np.clip(np.floor(y + 0.5), limits.min, limits.max)
     return y.astype(x.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...creation import as_tensor, from_numpy
-from ...dtypes import dtype, float32, get_default_dtype, iinfo
+from ...dtypes import FLOATS, dtype, float32, get_default_dtype, iinfo
 from ...tensor import Tensor
 from ..pillow import Image, in_mode, installed, is_image
 from .geometry import KINDS, Picture, each_plane, get_dimensions
@@ -108,7 +108,7 @@ def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
         )
     x = pic.numpy() if isinstance(pic, Tensor) else pic
     x = x.transpose(1, 2, 0) if isinstance(pic, Tensor) and x.ndim == 3 else x
-    x = to_bytes(x) if x.dtype.kind == "f" and mode != "F" else x
+    x = to_bytes(x) if x.dtype in FLOATS and mode != "F" else x
     channels = x.shape[2] if x.ndim == 3 else 1
     if channels > 4:
         raise ValueError(
