@@ -40,12 +40,45 @@ SCHEDULES = [
         },
     ),
     ("OneCycleLR", {"max_lr": 0.5, "total_steps": 100, "cycle_momentum": False}),
+    ("MultiplicativeLR", {"lr_lambda": lambda epoch: 0.99 + epoch / 1e4}),
+    ("PolynomialLR", {}),
+    ("PolynomialLR", {"total_iters": 80, "power": 1.7}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 7}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 5, "T_mult": 3, "eta_min": 1e-3}),
+    ("CyclicLR", {"base_lr": 0.01, "max_lr": [0.7, 0.2], "step_size_up": 7}),
+    (
+        "CyclicLR",
+        {
+            "base_lr": [0.01, 0.02],
+            "max_lr": 0.5,
+            "step_size_up": 9,
+            "step_size_down": 4,
+            "mode": "triangular2",
+            "base_momentum": 0.6,
+            "max_momentum": [0.9, 0.8],
+        },
+    ),
+    (
+        "CyclicLR",
+        {"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 6, "mode": "exp_range", "gamma": 0.98},
+    ),
+    (
+        "CyclicLR",
+        {
+            "base_lr": 0.1,
+            "max_lr": 0.5,
+            "step_size_up": 6,
+            "scale_fn": lambda steps: 1 / (1 + steps),
+            "scale_mode": "iterations",
+            "cycle_momentum": False,
+        },
+    ),
 ]
 
 
 def ids(value):
     if isinstance(value, dict):
-        return ",".join(f"{k}={'f' if k == 'lr_lambda' else v}" for k, v in value.items())
+        return ",".join(f"{k}={'f' if callable(v) else v}" for k, v in value.items())
     return str(value)
 
 
@@ -125,7 +158,9 @@ def test_last_epoch_resumes_from_groups(name, settings):
     assert resume(tc) == resume(torch)
 
 
-@pytest.mark.parametrize(("name", "settings"), SCHEDULES, ids=ids)
+@pytest.mark.parametrize(
+    ("name", "settings"), [s for s in SCHEDULES if s[0] != "CosineAnnealingWarmRestarts"], ids=ids
+)
 def test_a_jump_to_an_epoch(name, settings):
     def jump(lib):
         optimizer = make(lib)
@@ -139,6 +174,58 @@ def test_a_jump_to_an_epoch(name, settings):
         return seen
 
     assert jump(tc) == jump(torch)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_restarts_within_epochs(factor):
+    def run(lib):
+        optimizer = make(lib)
+        scheduler = schedule(
+            lib, optimizer, "CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": factor}
+        )
+        seen = []
+        for i in range(80):
+            optimizer.step()
+            scheduler.step(i / 4)
+            seen.append((look(optimizer), scheduler.get_last_lr(), scheduler.last_epoch))
+        return seen
+
+    assert run(tc) == run(torch)
+
+
+def chain(lib, optimizer):
+    s = lib.optim.lr_scheduler
+    parts = [
+        s.ConstantLR(optimizer, factor=0.1, total_iters=9),
+        s.PolynomialLR(optimizer, total_iters=50),
+        s.MultiplicativeLR(optimizer, lambda epoch: 0.99),
+    ]
+    return s.ChainedScheduler(parts, optimizer)
+
+
+def test_a_chain():
+    ours, theirs = make(tc), make(torch)
+    a, b = chain(tc, ours), chain(torch, theirs)
+    assert follow(ours, [a], 40) == follow(theirs, [b], 40)
+    fresh = make(tc)
+    c = chain(tc, fresh)
+    c.load_state_dict(b.state_dict())
+    fresh.load_state_dict(theirs.state_dict())
+    assert follow(fresh, [c], 20) == follow(theirs, [b], 20)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"anneal_epochs": 3, "anneal_strategy": "linear"}, {"anneal_epochs": 0}],
+    ids=ids,
+)
+def test_the_rate_while_averaging(settings):
+    def run(lib):
+        optimizer = make(lib)
+        swa = lib.optim.swa_utils.SWALR(optimizer, [0.05, 0.02], **settings)
+        return follow(optimizer, [swa], 20)
+
+    assert run(tc) == run(torch)
 
 
 def test_several_schedules_act_together():
@@ -245,9 +332,19 @@ def test_plateau_after_a_group_was_added():
         fixed.step(1.0)
 
 
-@pytest.mark.parametrize("name", ["StepLR", "CosineAnnealingLR", "LambdaLR", "OneCycleLR"])
+@pytest.mark.parametrize(
+    "name",
+    ["StepLR", "CosineAnnealingLR", "LambdaLR", "OneCycleLR", "MultiplicativeLR", "CyclicLR"],
+)
 def test_a_rate_may_be_a_tensor(name):
-    settings = dict(SCHEDULES[:1] + SCHEDULES[2:3] + SCHEDULES[11:12] + SCHEDULES[-1:])[name]
+    settings = {
+        "LambdaLR": {"lr_lambda": lambda epoch: 0.95**epoch},
+        "StepLR": {"step_size": 7},
+        "CosineAnnealingLR": {"T_max": 100},
+        "OneCycleLR": {"max_lr": 0.5, "total_steps": 100, "cycle_momentum": False},
+        "MultiplicativeLR": {"lr_lambda": lambda epoch: 0.9},
+        "CyclicLR": {"base_lr": 0.1, "max_lr": 0.3, "step_size_up": 6, "cycle_momentum": False},
+    }[name]
 
     def run(lib):
         lr = lib.tensor(0.5, dtype=lib.float64)
@@ -323,6 +420,25 @@ ERRORS = {
     "mode": lambda lib: s(lib).ReduceLROnPlateau(make(lib), mode="mean"),
     "threshold mode": lambda lib: s(lib).ReduceLROnPlateau(make(lib), threshold_mode="mean"),
     "min_lr": lambda lib: s(lib).ReduceLROnPlateau(make(lib), min_lr=[1, 2, 3]),
+    "no restart": lambda lib: s(lib).CosineAnnealingWarmRestarts(make(lib), 0),
+    "half a restart": lambda lib: s(lib).CosineAnnealingWarmRestarts(make(lib), 2.5),
+    "shorter cycles": lambda lib: s(lib).CosineAnnealingWarmRestarts(make(lib), 2, 0),
+    "lowest rate": lambda lib: s(lib).CosineAnnealingWarmRestarts(make(lib), 2, 1, "a"),
+    "before the start": lambda lib: s(lib).CosineAnnealingWarmRestarts(make(lib), 2).step(-1),
+    "no cycle": lambda lib: s(lib).CyclicLR(make(lib), 0.1, 0.5, mode="square"),
+    "base_lr": lambda lib: s(lib).CyclicLR(make(lib), [0.1, 0.2, 0.3], 0.5),
+    "no momentum to cycle": lambda lib: s(lib).CyclicLR(make(lib, "Adagrad"), 0.1, 0.5),
+    "multipliers": lambda lib: s(lib).MultiplicativeLR(make(lib), [abs]),
+    "no chain": lambda lib: s(lib).ChainedScheduler([]),
+    "a chain of two": lambda lib: s(lib).ChainedScheduler(
+        [s(lib).StepLR(make(lib), 2), s(lib).StepLR(make(lib), 2)]
+    ),
+    "a plateau in a chain": lambda lib: s(lib).ChainedScheduler(
+        [s(lib).ReduceLROnPlateau(make(lib))]
+    ),
+    "averaging on a square": lambda lib: lib.optim.swa_utils.SWALR(make(lib), 0.1, 3, "x"),
+    "averaging backwards": lambda lib: lib.optim.swa_utils.SWALR(make(lib), 0.1, -3),
+    "averaging too much": lambda lib: lib.optim.swa_utils.SWALR(make(lib), [0.1]),
     "no schedulers": lambda lib: s(lib).SequentialLR(make(lib), [], []),
     "not schedulers": lambda lib: s(lib).SequentialLR(make(lib), [1], []),
     "plateau": lambda lib: (lambda o: s(lib).SequentialLR(o, [s(lib).ReduceLROnPlateau(o)], []))(

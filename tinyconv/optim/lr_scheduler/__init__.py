@@ -1,20 +1,27 @@
 """Schedules: the learning rate as a function of the epoch."""
 
 from .base import LRScheduler
-from .curves import CosineAnnealingLR, LambdaLR, OneCycleLR
-from .factors import ConstantLR, ExponentialLR, LinearLR, MultiStepLR, StepLR
+from .curves import CosineAnnealingLR, OneCycleLR
+from .cycles import CosineAnnealingWarmRestarts, CyclicLR
+from .factors import ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialLR, StepLR
+from .functions import LambdaLR, MultiplicativeLR
 from .plateau import ReduceLROnPlateau
-from .sequential import SequentialLR
+from .sequential import ChainedScheduler, SequentialLR
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",

@@ -3,64 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from types import FunctionType
 from typing import Any, Literal
 
 from ...errors import ArgumentError
 from ..optimizer import Optimizer
 from .base import LRScheduler, Rate, assign, checked, per_group
-
-
-class LambdaLR(LRScheduler):
-    """Set the rate to lr₀ times a function of the epoch; a list has one function for each group.
-
-    ``state_dict`` holds the attributes of callable objects; plain functions are not saved.
-
-    >>> import tinyconv as tc
-    >>> optimizer = tc.optim.SGD([tc.zeros(1, requires_grad=True)], lr=8.0)
-    >>> scheduler = tc.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
-    >>> optimizer.step()
-    >>> scheduler.step()
-    >>> scheduler.get_last_lr()
-    [4.0]
-    """
-
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
-        last_epoch: int = -1,
-    ) -> None:
-        count = len(checked(optimizer).param_groups)
-        if not isinstance(lr_lambda, (list, tuple)):
-            lr_lambda = [lr_lambda] * count
-        elif len(lr_lambda) != count:
-            raise ArgumentError(
-                f"Expected {count} lr_lambdas, but got {len(lr_lambda)}",
-                "Pass one function for each parameter group, or a single one for all.",
-            )
-        self.lr_lambdas = list(lr_lambda)
-        super().__init__(optimizer, last_epoch)
-
-    def _next_lr(self) -> list[Rate]:
-        pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
-        return [lr * function(self.last_epoch) for lr, function in pairs]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            **super().state_dict(),
-            "lr_lambdas": [
-                None if isinstance(f, FunctionType) else vars(f).copy() for f in self.lr_lambdas
-            ],
-        }
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        kept = self.lr_lambdas
-        super().load_state_dict(state_dict)
-        self.lr_lambdas = kept
-        for function, attributes in zip(kept, state_dict["lr_lambdas"], strict=True):
-            vars(function).update(attributes or {})
 
 
 class CosineAnnealingLR(LRScheduler):

@@ -208,3 +208,33 @@ class LinearLR(FactorLR):
     def product(self, epoch: int) -> float:
         rise = self.end_factor - self.start_factor
         return self.start_factor + rise * min(self.total_iters, epoch) / self.total_iters
+
+
+class PolynomialLR(FactorLR):
+    """Let the rate fall to 0 within ``total_iters`` epochs, as (1 - epoch / total_iters)^power.
+
+    >>> import tinyconv as tc
+    >>> optimizer = tc.optim.SGD([tc.zeros(1, requires_grad=True)], lr=8.0)
+    >>> scheduler = tc.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4, power=2.0)
+    >>> for epoch in range(2):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr()
+    [2.0]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
+    ) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def change(self, epoch: int) -> float:
+        if self._is_initial or epoch > self.total_iters:
+            return 1
+        left = 1.0 - epoch / self.total_iters
+        return (left / (1.0 - (epoch - 1) / self.total_iters)) ** self.power
+
+    def product(self, epoch: int) -> float:
+        return (1.0 - min(self.total_iters, epoch) / self.total_iters) ** self.power
