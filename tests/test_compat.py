@@ -1,0 +1,104 @@
+"""PyTorch scripts, unchanged, on both libraries: every printed number is the same."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|\bnan\b|\binf\b")
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, env=env, check=False
+    )
+
+
+def printed(*command: str) -> str:
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_same_text(ours: str, theirs: str) -> None:
+    """The words are equal, and so are the numbers but for the last of the digits shown."""
+    assert NUMBER.sub("#", ours) == NUMBER.sub("#", theirs), f"{ours}\ninstead of\n{theirs}"
+    for a, b in zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True):
+        digits = len(b.partition(".")[2])
+        close = math.isclose(float(a), float(b), abs_tol=2 * 10.0**-digits if digits else 0)
+        assert a == b or close, (a, b)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_a_script_prints_the_same(script):
+    ours = printed("-m", "tinyconv.compat", str(script))
+    assert NUMBER.search(ours)
+    assert_same_text(ours, printed(str(script)))
+
+
+def test_the_comparison_sees_a_difference():
+    assert_same_text("loss 1.2345 [3]", "loss 1.2346 [3]")
+    for other in ("loss 1.2385 [3]", "loss 1.2345 [4]", "Loss 1.2345 [3]", "loss 1.2345"):
+        with pytest.raises(AssertionError):
+            assert_same_text("loss 1.2345 [3]", other)
+
+
+MISSING = [
+    ("import torch; torch.matmull", "AttributeError: torch.matmull is not in tinyconv. The nearest name is torch.matmul."),
+    ("from torch.nn import Conv2", "ImportError: torch.nn.Conv2 is not in tinyconv. The nearest name is torch.nn.Conv2d."),
+    ("import torch.nnn", "ModuleNotFoundError: torch.nnn is not in tinyconv. The nearest name is torch.nn."),
+    ("from torch.distributed import rpc", "ModuleNotFoundError: torch.distributed is not in tinyconv."),
+    ("from torchvision import modells", "ImportError: torchvision.modells is not in tinyconv."),
+    ("import torch\nassert not hasattr(torch, 'no_such_name')\nraise KeyError('reached')", "KeyError: 'reached'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), MISSING)
+def test_a_missing_name_is_said_at_once(text, message, tmp_path):
+    (tmp_path / "script.py").write_text(text)
+    done = run("-m", "tinyconv.compat", str(tmp_path / "script.py"))
+    assert done.returncode
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_settings_arrive_and_names_are_those_of_torch(tmp_path):
+    (tmp_path / "helper.py").write_text("import torch\nx = torch.ones(1)\n")
+    (tmp_path / "script.py").write_text(
+        "import sys, torch, helper\n"
+        "import torch.backends.cudnn as cudnn\n"
+        "from torchvision import transforms\n"
+        "from torchsummary import summary\n"
+        "cudnn.benchmark = True\n"
+        "import tinyconv\n"
+        "print(tinyconv.backends.cudnn.benchmark, isinstance(helper.x, tinyconv.Tensor), sys.argv[1:])\n"
+        "print(torch.nn.functional is torch.nn.functional, torch.__version__, transforms.ToTensor())\n"
+        "torch.manual_seed(0); summary(torch.nn.Linear(2, 3), (2,))\n"
+    )  # fmt: skip
+    out = printed("-m", "tinyconv.compat", str(tmp_path / "script.py"), "--lr", "3")
+    assert out.startswith("True True ['--lr', '3']\nTrue 2.13.0+tinyconv ToTensor()")
+
+
+def test_the_real_torch_is_not_replaced_behind_its_back():
+    done = run("-c", "import torch, tinyconv.compat; tinyconv.compat.install()")
+    assert "torch is loaded already" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "where"),
+    [([], 2, "stdout"), (["--help"], 0, "stdout"), (["nothing.py"], 2, "stderr")],
+)
+def test_the_command_line(arguments, code, where):
+    done = run("-m", "tinyconv.compat", *arguments)
+    assert done.returncode == code
+    assert (
+        "usage: python -m tinyconv.compat" if where == "stdout" else "There is no script"
+    ) in getattr(done, where)
