@@ -18,6 +18,8 @@ from .reduce import Norm, dims_of, sum
 from .spectral import svdvals
 from .views import movedim, unsqueeze
 
+ORDERS = ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)  # of matrices
+
 
 def vector_norm(
     x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
@@ -103,11 +105,8 @@ def matrix_norm(
     A = A if dtype is None else cast(A, to_dtype(dtype).numpy)
     if ord == "fro":
         return vector_norm(A, 2, (rows, columns), keepdim)
-    known = ("nuc",) if isinstance(ord, str) else (1, -1, 2, -2, math.inf, -math.inf)
-    if ord not in known:
-        raise RuntimeError(
-            f"linalg.matrix_norm: Order {ord} not supported.\nKnown are 'fro', 'nuc', inf, -inf, 1, -1, 2 and -2."
-        )
+    if ord not in ORDERS:
+        raise _unknown(ord)
     A = movedim(A, (rows, columns), (-2, -1))
     if ord == "nuc":
         y = sum(svdvals(A), -1)
@@ -118,6 +117,12 @@ def matrix_norm(
         sizes = svdvals(A) if ord in (2, -2) else sum(abs(A), -3 - length)
         y = _extreme(sizes, ord > 0)
     return _kept(y, (rows, columns)) if keepdim else y
+
+
+def _unknown(order: Any) -> RuntimeError:
+    return RuntimeError(
+        f"linalg.matrix_norm: Order {order} not supported.\nKnown are 'fro', 'nuc', inf, -inf, 1, -1, 2 and -2."
+    )
 
 
 def _extreme(sizes: Any, largest: bool) -> Any:
@@ -187,5 +192,7 @@ def norm(
         return vector_norm(x, 2, dim, keepdim)
     if not isinstance(p, str):
         return vector_norm(x, p, dim, keepdim)
+    if p not in ORDERS:
+        raise _unknown(p)
     dims = tuple(range(ndim_of(x))) if dim is None else (dim,) if is_int(dim) else tuple(dim)
     return matrix_norm(x, p, dims, keepdim)
