@@ -118,7 +118,7 @@ def _assert_close(a: np.ndarray, b: np.ndarray, tolerance: Tolerance, where: str
     with np.errstate(all="ignore"):  # inf - inf
         close = np.isclose(a, b, rtol, atol, equal_nan=True)
         if not close.all():
-            worst = np.nanmax(np.where(close, 0, np.abs(a - b)))
+            worst = np.nanmax(np.where(close, 0, np.abs(a - b)), initial=0)
             raise AssertionError(
                 f"{where}: off by {worst}\n{a[~close][:8]}\ninstead of\n{b[~close][:8]}"
             )
