@@ -56,7 +56,7 @@ def test_every_operation_has_a_case(monkeypatch):
 
         monkeypatch.setattr(cls, name, watched)
 
-    ops = set(REGISTRY.values())
+    ops = {op for op in REGISTRY.values() if op.__module__.startswith("tinyconv.")}
     for cls in {base for op in ops for base in op.__mro__ if "forward" in vars(base)}:
         watch(cls, "forward")
     for cls in {base for op in ops for base in op.__mro__ if "backward" in vars(base)}:
