@@ -1,0 +1,139 @@
+"""Tensor: a Variable that speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops
+from ..autograd.variable import Variable
+from ..backend import Array, get_backend
+from ..dtypes import get_default_dtype, to_device, to_dtype
+from ..shapes import Size
+from .exchange import Exchange
+
+
+class Tensor(Exchange):
+    """An n-dimensional array that remembers how it was computed.
+
+    Its methods come from a chain of classes beside this one: operations, description, past, exchange. ``x.array`` is the NumPy (or CuPy) array inside.
+    """
+
+    __module__ = "tinyconv"  # where users find it
+
+    def __init__(self, *data: Any) -> None:
+        if len(data) == 1 and isinstance(data[0], Size):
+            data = data[0]
+        elif len(data) == 1 and isinstance(data[0], float):
+            raise TypeError("new(): data must be a sequence (got float)\nWrite tensor(number).")
+        elif len(data) == 1 and isinstance(data[0], str):
+            raise TypeError("new(): invalid data type 'str'")
+        numpy, kind = _cpu.xp, get_default_dtype().numpy
+        if all(isinstance(n, int) for n in data):
+            self.array = numpy.zeros(data or (0,), kind)  # Tensor(2, 3): a shape
+        else:
+            self.array = numpy.array(
+                data[0].array if isinstance(data[0], Tensor) else data[0], kind
+            )
+
+    @staticmethod
+    def wrap(array: Array) -> Tensor:
+        """Box a freshly computed array. Never a subclass: the sum of two Parameters is not a Parameter."""
+        new: Tensor = object.__new__(Tensor)
+        new.array = array
+        return new
+
+    # ── new tensors like this one ──
+    def new_tensor(
+        self,
+        data: Any,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """A tensor of ``data`` with dtype and device of this one."""
+        source = data._on_host() if isinstance(data, Tensor) else data
+        kind = self.array.dtype if dtype is None else to_dtype(dtype).numpy
+        new = Tensor.wrap(_cpu.xp.array(source).astype(kind))
+        new = ops.to(new, self.device if device is None else device)
+        return new.requires_grad_(requires_grad) if requires_grad else new
+
+    def new_zeros(
+        self,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """Zeros with dtype and device of this tensor."""
+        return self.new_full(
+            ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad
+        )
+
+    def new_ones(
+        self,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """Ones with dtype and device of this tensor."""
+        return self.new_full(
+            ops.sizes(size), 1, dtype=dtype, device=device, requires_grad=requires_grad
+        )
+
+    def new_empty(
+        self,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """Zeros too: memory is not handed out with what it held before."""
+        return self.new_full(
+            ops.sizes(size), 0, dtype=dtype, device=device, requires_grad=requires_grad
+        )
+
+    def new_full(
+        self,
+        size: Any,
+        fill_value: Any,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """One number everywhere, with dtype and device of this tensor."""
+        where = self.device if device is None else to_device(device)
+        kind = self.array.dtype if dtype is None else to_dtype(dtype).numpy
+        backend = get_backend(where.type)
+        with backend.at(where.index):
+            new = Tensor.wrap(backend.xp.full(tuple(size), fill_value, kind))
+        return new.requires_grad_(requires_grad) if requires_grad else new
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module finds among its attributes and an optimizer trains.
+
+    >>> import tinyconv as tc
+    >>> tc.nn.Parameter(tc.zeros(2))
+    Parameter containing:
+    tensor([0., 0.], requires_grad=True)
+    """
+
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        source = Tensor() if data is None else data
+        if not isinstance(source, Tensor):
+            raise TypeError(
+                f"Parameter takes a Tensor, got {type(data).__name__}: write Parameter(tensor(...))"
+            )
+        self.array = source.array
+        if requires_grad:
+            self.requires_grad_(True)
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+_cpu = get_backend("cpu")
+Variable.results = Tensor
