@@ -95,6 +95,10 @@ def embedding(
 
 
 def _no_such_row(index: int, rows: int) -> Exception:
+    if not rows:
+        return RuntimeError(
+            "index_select(): self indexing axis dim should be positive\nThe table has no rows."
+        )
     return RangeError(
         "index out of range in self",
         f"The table has {rows} rows, numbered from 0; an index is {index}.",

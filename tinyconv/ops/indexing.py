@@ -345,7 +345,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
             f"masked_fill only supports boolean masks, but got mask with dtype {dtype_of(mask).name}",
             "Write mask.bool().",
         )
-    broadcast(shape_of(input), shape_of(mask))
+    broadcast(shape_of(mask), shape_of(input))  # torch names them in this order
     target = dtype_of(input)
     name = f"MaskedFillBackward{int(isinstance(value, Variable))}"
     if not isinstance(value, Variable):

@@ -47,7 +47,7 @@ class Pow(Binary):
 
     label, with_number = "PowBackward1", "PowBackward0"
     x_keeps = ("x", "y")
-    y_keeps = ("x", "y", "z")
+    y_keeps = ("x", "y")
     # The exponents of which a power is cheaper than by way of the logarithm.
     cheap: ClassVar = {
         0: lambda xp, x: xp.ones_like(x),
@@ -78,8 +78,9 @@ class Pow(Binary):
         return select(y == 0, 0, g * (y * pow(x, y - 1)))
 
     @staticmethod
-    def by_y(g: Any, x: Any, y: Any, z: Any) -> Any:
-        return g * select((x == 0) & (y >= 0), 0, z * log_of(x))
+    def by_y(g: Any, x: Any, y: Any) -> Any:
+        # anew, since what was returned may be rounded to a half
+        return g * select((x == 0) & (y >= 0), 0, pow(x, y) * log_of(x))
 
 
 _POW = Takes("pow", input=True, symbol="** or pow()", second="exponent")

@@ -116,19 +116,9 @@ class OneCycleLR(LRScheduler):
                 "optimizer must support momentum or beta1 with `cycle_momentum` option enabled",
                 f"{type(optimizer).__name__} has neither: pass cycle_momentum=False.",
             )
-        up = pct_start * self.total_steps
-        self._phases: list[tuple[float, str, str, str, str]] = [
-            (up - 1, "initial_lr", "max_lr", "max_momentum", "base_momentum")
-        ]
-        if three_phase:
-            self._phases += [
-                (2 * up - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
-                (self.total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
-            ]
-        else:
-            self._phases += [
-                (self.total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")
-            ]
+        if cycle_momentum:
+            self.use_beta1 = "betas" in optimizer.defaults
+        self._schedule_phases = _phases(pct_start * self.total_steps, self.total_steps, three_phase)
         rates = per_group("max_lr", max_lr, optimizer)
         highs = per_group("max_momentum", max_momentum, optimizer)
         lows = per_group("base_momentum", base_momentum, optimizer)
@@ -149,25 +139,40 @@ class OneCycleLR(LRScheduler):
                 "Call scheduler.step() once per batch, and count batches times epochs in "
                 "total_steps.",
             )
-        start, index = 0.0, 0
-        while step > self._phases[index][0] and index < len(self._phases) - 1:
-            start, index = self._phases[index][0], index + 1
-        end, lr_from, lr_to, momentum_from, momentum_to = self._phases[index]
+        start, (*before, last) = 0.0, self._schedule_phases
+        for phase in before:
+            if step <= phase["end_step"]:
+                break
+            start = phase["end_step"]
+        else:
+            phase = last
+        end = phase["end_step"]
         part = (step - start) / (end - start) if end != start else 1.0
         groups = self.optimizer.param_groups
         if self.cycle_momentum:
             for group in groups:
-                momentum = self._between(group[momentum_from], group[momentum_to], part)
-                if "betas" in group:
+                ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
+                momentum = self._between(*ends, part)
+                if self.use_beta1:
                     group["betas"] = (momentum, *group["betas"][1:])
                 else:
                     assign(group, "momentum", momentum)
-        return [self._between(group[lr_from], group[lr_to], part) for group in groups]
+        return [self._between(g[phase["start_lr"]], g[phase["end_lr"]], part) for g in groups]
 
     def _between(self, start: Any, end: Any, part: float) -> Any:
         if self._anneal_func_type == "linear":
             return (end - start) * part + start
         return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
+
+
+def _phases(up: float, total_steps: int, three_phase: bool) -> list[dict[str, Any]]:
+    """The last step of each phase, and where rate and momentum start and end: names of what a group holds."""
+    steps = (up - 1, 2 * up - 2, total_steps - 1) if three_phase else (up - 1, total_steps - 1)
+    rates = ("initial_lr", "max_lr", *["initial_lr"] * three_phase, "min_lr")
+    momenta = ("max_momentum", "base_momentum", "max_momentum", "max_momentum")
+    names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
+    ends = zip(steps, rates, rates[1:], momenta, momenta[1:], strict=False)
+    return [dict(zip(names, phase, strict=True)) for phase in ends]
 
 
 def _total(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
