@@ -233,11 +233,16 @@ def assert_same_gradients(
         return
     weights = _cotangents([b[i] for i in at], 1)
     sources = pair.theirs + gz
+    try:
+        d = torch.autograd.grad(
+            [b[i] for i in at], sources, [torch.tensor(w) for w in weights], allow_unused=True
+        )
+    except RuntimeError as error:
+        if "derivative for" in str(error):
+            return  # torch has no second one
+        raise
     c = tc.autograd.grad(
         [a[i] for i in at], pair.ours + gy, [tc.tensor(w) for w in weights], allow_unused=True
-    )
-    d = torch.autograd.grad(
-        [b[i] for i in at], sources, [torch.tensor(w) for w in weights], allow_unused=True
     )
     _assert_same_grads(c, d, sources, tolerance, "second gradient")
 

@@ -288,6 +288,8 @@ def to_ours(value: Any) -> Any:
         return getattr(dtypes, str(value).removeprefix("torch."))
     if isinstance(value, torch.Size):
         return tuple(value)
+    if isinstance(value, torch.nn.Module):  # with its defaults
+        return getattr(tc.nn, type(value).__name__)()
     return value
 
 

@@ -339,6 +339,9 @@ row("conv1d", _conv("conv1d", padding=1, stride=2), "2 3 8", "4 3 3", "4")
 row("conv_transpose2d", _conv("conv_transpose2d", stride=2, padding=1, output_padding=1),
     "1 3 4 3", "3 2 3 3", "2")  # fmt: skip
 row("conv_transpose1d", _conv("conv_transpose1d", stride=2), "2 3 5", "3 4 3")
+row("conv3d", _conv("conv3d", stride=(2, 1, 1), padding=1, groups=2), "1 4 4 3 4", "2 2 3 2 3", "2")
+row("conv_transpose3d", _conv("conv_transpose3d", stride=(1, 2, 1), dilation=(2, 1, 1), output_padding=(1, 1, 0)),
+    "2 2 2 3 3", "2 3 2 3 2", "3")  # fmt: skip
 row("unfold", lambda t, x: t.nn.functional.unfold(x, 3, padding=1, stride=2), "2 3 5 6")
 row("fold", lambda t, x: t.nn.functional.fold(x, (4, 5), 2), "2 8 12")
 row("max_pool2d", lambda t, x: [t.nn.functional.max_pool2d(x, 2), t.nn.functional.max_pool2d(x, 3, 2, 1)],
@@ -346,6 +349,15 @@ row("max_pool2d", lambda t, x: [t.nn.functional.max_pool2d(x, 2), t.nn.functiona
 row("max_pool1d", lambda t, x: t.nn.functional.max_pool1d(x, 3, 2, return_indices=True), "2 3 8")
 row("avg_pool2d", lambda t, x: [t.nn.functional.avg_pool2d(x, 2),
                                 t.nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False)], "2 3 6 5")  # fmt: skip
+row("pools_3d", lambda t, x: [t.nn.functional.max_pool3d(x, (3, 2, 3), 2, 1, return_indices=True),
+                              t.nn.functional.avg_pool3d(x, 2, 1, 1, count_include_pad=False),
+                              t.nn.functional.lp_pool3d(x, 3, 2)], "2 2 4 4 5")  # fmt: skip
+row("adaptive_pools_3d", lambda t, x: [t.nn.functional.adaptive_avg_pool3d(x, (3, 2, 1)),
+                                       t.nn.functional.adaptive_max_pool3d(x, 3)], "2 2 4 4 5")  # fmt: skip
+row("max_unpool2d", lambda t, x: t.nn.functional.max_unpool2d(
+        *t.nn.functional.max_pool2d(x, 2, return_indices=True), 2, output_size=(5, 4)), "2 3 5 4")  # fmt: skip
+row("pools_of_integers", lambda t, x: [t.nn.functional.avg_pool2d(x, 3, 2, 1), t.nn.functional.max_pool2d(x, 3, 2, 1),
+                                       t.nn.functional.max_pool3d(x, 2)], "i9 2 4 5 6", kinds="i")  # fmt: skip
 row("adaptive_pools", lambda t, x: [t.nn.functional.adaptive_avg_pool2d(x, 1),
                                     t.nn.functional.adaptive_avg_pool2d(x, (3, 2)),
                                     t.nn.functional.adaptive_max_pool2d(x, 2)], "2 3 6 5")  # fmt: skip
@@ -360,11 +372,31 @@ def _normed(t: Any, x: Any, w: Any, b: Any) -> Any:
 
 row("norms", _normed, "3 4 5 6", "+4", "4")
 row("layer_norm", lambda t, x, w, b: t.nn.functional.layer_norm(x, (4,), w, b), "2 3 4", "4", "4")
+row("rms_norm", lambda t, x, w: t.nn.functional.rms_norm(x, (4,), w), "2 3 4", "4")
+row("local_response_norm", lambda t, x: t.nn.functional.local_response_norm(x, 3, 0.5), "2 5 3 4")
+row("grid_sample", lambda t, x, g: [t.nn.functional.grid_sample(x, g, mode, padding, corners)
+    for mode, padding, corners in (("bilinear", "zeros", False), ("bicubic", "reflection", True))],
+    "2 3 4 5", "u2 3 2 2")  # fmt: skip
+row("grid_sample_3d", lambda t, x, g: t.nn.functional.grid_sample(x, g, align_corners=True),
+    "1 2 3 4 5", "u1 2 3 2 3")  # fmt: skip
+row("affine_grid", lambda t, x: t.nn.functional.affine_grid(x, (2, 3, 4, 5), False), "2 2 3")
+row(
+    "bilinear",
+    lambda t, x, y, w, b: t.nn.functional.bilinear(x, y, w, b),
+    "5 3",
+    "5 2",
+    "4 3 2",
+    "4",
+)
 row("interpolate", lambda t, x: [t.nn.functional.interpolate(x, scale_factor=2, mode=mode)
                                  for mode in ("nearest", "bilinear", "bicubic")], "1 2 3 4")  # fmt: skip
-row("dropout", lambda t, x: [t.nn.functional.dropout(x, 0.5), t.nn.functional.dropout2d(x, 0.5)],
+row("dropout", lambda t, x: [t.nn.functional.dropout(x, 0.5), t.nn.functional.dropout2d(x, 0.5),
+                             t.nn.functional.dropout3d(x, 0.5), t.nn.functional.alpha_dropout(x, 0.5, True),
+                             t.nn.functional.feature_alpha_dropout(x, 0.5, True),
+                             t.nn.functional.rrelu(x, 0.1, 0.4, training=True)],
     "2 3 4 5", torch=False)  # fmt: skip
 row("random_", lambda t, x: [(x * 1).uniform_(), (x * 1).normal_(), (x * 1).bernoulli_(0.3),
+                             (x * 1).log_normal_(), (x * 1).cauchy_(), (x * 1).geometric_(0.3),
                              t.normal(x, 1.0), t.bernoulli(x * 0 + 0.5)], "3 4", torch=False)  # fmt: skip
 
 # ── linear algebra ────────────────────────────────────────────────────────────────────────────
@@ -459,6 +491,18 @@ row("cross_entropy_weighted", _loss("cross_entropy", ignore_index=2), "5 4", "i4
 row("cross_entropy_smooth", _loss("cross_entropy", label_smoothing=0.1), "5 4", "i4 5")
 row("cross_entropy_images", _loss("cross_entropy"), "2 4 3 3", "i4 2 3 3")
 row("cross_entropy_soft", _loss("cross_entropy"), "5 4", "p5 4")
+row("hinge_embedding_loss", _loss("hinge_embedding_loss"), "+3 4", "!3 4")
+row("margin_ranking_loss", _loss("margin_ranking_loss", margin=0.3), "3 4", "3 4", "!3 4")
+row("triplet_margin_loss", _loss("triplet_margin_loss", swap=True), "5 4", "5 4", "5 4")
+row("cosine_embedding_loss", lambda t, x, y, b: [
+    t.nn.functional.cosine_embedding_loss(x, y, b.long() * 2 - 1, 0.1, reduction=how)
+    for how in ("none", "mean")], "5 4", "5 4", "b5")  # fmt: skip
+row("multi_margin_loss", _loss("multi_margin_loss", p=2), "5 4", "i4 5", second=False)
+row("multilabel_margin_loss", _loss("multilabel_margin_loss"), "5 4", "i4 5 4", second=False)
+row("soft_margin_loss", _loss("soft_margin_loss"), "3 4", "!3 4")
+row("multilabel_soft_margin_loss", _loss("multilabel_soft_margin_loss"), "5 4", "p5 4")
+row("poisson_nll_loss", _loss("poisson_nll_loss", full=True), "3 4", "+3 4")
+row("gaussian_nll_loss", _loss("gaussian_nll_loss", full=True), "3 4", "3 4", "+3 4")
 
 
 def _custom(t: Any, x: Any) -> Any:

@@ -63,12 +63,26 @@ def same_state(a, b, tolerance):
     assert a["param_groups"] == b["param_groups"]
     assert a["state"].keys() == b["state"].keys()
     for i, entry in b["state"].items():
-        assert a["state"][i].keys() == entry.keys()
-        for name, value in entry.items():
-            mine = a["state"][i][name]
+        same_values(a["state"][i], entry, tolerance)
+
+
+def same_values(mine, value, tolerance):
+    """Compare numbers, arrays, and lists and dicts of them."""
+    if isinstance(value, dict):
+        assert mine.keys() == value.keys()
+        for name, v in value.items():
+            same_values(mine[name], v, tolerance)
+    elif isinstance(value, list):
+        assert len(mine) == len(value)
+        for m, v in zip(mine, value, strict=True):
+            same_values(m, v, tolerance)
+    elif value is None:
+        assert mine is None
+    else:
+        if isinstance(value, np.ndarray):
             assert mine.shape == value.shape
             assert mine.dtype == value.dtype
-            np.testing.assert_allclose(mine, value, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(mine, value, rtol=tolerance, atol=tolerance)
 
 
 def everything(optimizer):

@@ -13,11 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
+STAND_IN = ROOT / "tests" / "scripts" / "stand_in"  # a torchvision that matches any torch
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|\bnan\b|\binf\b")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": f"{STAND_IN}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, env=env, check=False
     )

@@ -124,9 +124,16 @@ def from_docstring(function: Any) -> Parameters | None:
     arguments = statement.args
     positional: Parameters = [(a.arg, NONE) for a in arguments.args]
     for i, default in enumerate(reversed(arguments.defaults), 1):
-        positional[-i] = positional[-i][0], ast.literal_eval(default)
-    values = [NONE if d is None else ast.literal_eval(d) for d in arguments.kw_defaults]
+        positional[-i] = positional[-i][0], _number(default)
+    values = [NONE if d is None else _number(d) for d in arguments.kw_defaults]
     return positional + [(a.arg, d) for a, d in zip(arguments.kwonlyargs, values, strict=True)]
+
+
+def _number(default: ast.expr) -> Any:
+    """A constant, or the quotient of two, as in ``lower=1./8``."""
+    if isinstance(default, ast.BinOp) and isinstance(default.op, ast.Div):
+        return ast.literal_eval(default.left) / ast.literal_eval(default.right)
+    return ast.literal_eval(default)
 
 
 def parameters(function: Any) -> Parameters | None:

@@ -29,6 +29,17 @@ ERRORS = {
     "beta 1": lambda lib: lib.optim.AdamW([one(lib)], betas=(0.9, -0.1)),
     "alpha": lambda lib: lib.optim.RMSprop([one(lib)], alpha=-1.0),
     "lr_decay": lambda lib: lib.optim.Adagrad([one(lib)], lr_decay=-1.0),
+    "rho": lambda lib: lib.optim.Adadelta([one(lib)], rho=1.1),
+    "beta of Adamax": lambda lib: lib.optim.Adamax([one(lib)], betas=(0.0, 1.0)),
+    "momentum decay": lambda lib: lib.optim.NAdam([one(lib)], momentum_decay=-0.2),
+    "weight decay of RAdam": lambda lib: lib.optim.RAdam([one(lib)], weight_decay=-1),
+    "etas": lambda lib: lib.optim.Rprop([one(lib)], etas=(1.0, 0.5)),
+    "weight decay of ASGD": lambda lib: lib.optim.ASGD([one(lib)], weight_decay=-0.5),
+    "lr and foreach": lambda lib: lib.optim.Adam([one(lib)], lr=lib.tensor(0.1), foreach=True),
+    "one beta a tensor": lambda lib: lib.optim.AdamW([one(lib)], betas=(0.9, lib.tensor(0.99))),
+    "betas and foreach": lambda lib: lib.optim.Adam(
+        [one(lib)], betas=(lib.tensor(0.9), lib.tensor(0.99)), foreach=True
+    ),
     "accumulator": lambda lib: lib.optim.Adagrad([one(lib)], initial_accumulator_value=-1.0),
     "lr of two": lambda lib: lib.optim.SGD([one(lib)], lr=lib.ones(2)),
     "a tensor": lambda lib: lib.optim.SGD(one(lib)),

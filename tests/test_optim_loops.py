@@ -87,7 +87,7 @@ def views(ps):
 
 
 @pytest.mark.parametrize("layout", [strided, views])
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "NAdam", "Rprop", "ASGD"])
 def test_the_layout_changes_nothing(name, layout, monkeypatch):
     expected = trained(name, {})
     assert trained(name, {}, alter=layout) == expected

@@ -9,7 +9,20 @@ tensor([2., 4.])
 
 from math import e, inf, nan, pi
 
-from . import amp, autograd, backends, cuda, func, linalg, nn, optim, testing, utils
+from . import (
+    amp,
+    autograd,
+    backends,
+    cuda,
+    func,
+    linalg,
+    nn,
+    optim,
+    random,
+    testing,
+    utils,
+    version,
+)
 from .amp import autocast, get_autocast_dtype, is_autocast_cache_enabled, is_autocast_enabled
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .autograd.mode import (
@@ -46,6 +59,7 @@ from .creation import (
     initial_seed,
     is_tensor,
     linspace,
+    logspace,
     manual_seed,
     multinomial,
     normal,
@@ -58,6 +72,7 @@ from .creation import (
     randn,
     randn_like,
     randperm,
+    scalar_tensor,
     seed,
     set_rng_state,
     tensor,
@@ -100,6 +115,7 @@ from .dtypes import float64 as double
 from .dtypes import int16 as short
 from .dtypes import int32 as int
 from .dtypes import int64 as long
+from .func import compile, vmap
 from .ops import (
     abs,
     abs_,
@@ -157,6 +173,7 @@ from .ops import (
     avg_pool1d,
     baddbmm,
     batch_norm,
+    bilinear,
     binary_cross_entropy_with_logits,
     bincount,
     bitwise_and,
@@ -196,15 +213,19 @@ from .ops import (
     concatenate,
     conv1d,
     conv2d,
+    conv3d,
     conv_transpose1d,
     conv_transpose2d,
+    conv_transpose3d,
     copysign,
+    corrcoef,
     cos,
     cos_,
     cosh,
     cosh_,
     cosine_similarity,
     count_nonzero,
+    cov,
     cross,
     cummax,
     cummin,
@@ -224,7 +245,6 @@ from .ops import (
     div,
     divide,
     dot,
-    dropout,
     dsplit,
     dstack,
     einsum,
@@ -288,6 +308,7 @@ from .ops import (
     is_signed,
     isclose,
     isfinite,
+    isin,
     isinf,
     isnan,
     isneginf,
@@ -334,6 +355,7 @@ from .ops import (
     max,
     max_pool1d,
     max_pool2d,
+    max_pool3d,
     maximum,
     mean,
     median,
@@ -366,6 +388,7 @@ from .ops import (
     numel,
     outer,
     pairwise_distance,
+    pdist,
     permute,
     pinverse,
     pixel_shuffle,
@@ -389,6 +412,7 @@ from .ops import (
     repeat_interleave,
     reshape,
     resize_as_,
+    rms_norm,
     roll,
     rot90,
     round,
@@ -477,9 +501,37 @@ from .ops import old_cholesky as cholesky
 from .ops import old_qr as qr
 from .ops import old_svd as svd
 from .ops import result_dtype as result_type
+from .ops.bare import (
+    alpha_dropout,
+    alpha_dropout_,
+    cosine_embedding_loss,
+    dropout,
+    dropout_,
+    feature_alpha_dropout,
+    feature_alpha_dropout_,
+    feature_dropout,
+    feature_dropout_,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    poisson_nll_loss,
+    rrelu,
+    rrelu_,
+    triplet_margin_loss,
+)
 from .optim import swa_utils as _swa_utils  # torch has it as an attribute of optim
 from .printing import set_printoptions
 from .serialization import load, save
 from .tensor import Parameter, Size, Tensor
-
-__version__ = "0.1.0"
+from .tensor.legacy import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+)
+from .version import __version__

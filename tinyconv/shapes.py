@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import prod
 from operator import index
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 from .errors import RangeError, ShapeError
 
@@ -45,6 +45,11 @@ class Size(Shape):
         return Size(tuple(self) * n)
 
     __rmul__ = __mul__
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> Size: ...
 
     def __getitem__(self, at: Any) -> Any:
         part = super().__getitem__(at)

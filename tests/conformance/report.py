@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -12,8 +12,18 @@ import torch
 from opinfo import FULL, UNSUPPORTED
 
 from . import modules, ops, optimizers, schedules
-from .check import Case, run
-from .tables import ARBITRARY, KNOWN, KNOWN_IN_FULL, LEFT_OUT, OUTSIDE, VALUES_ONLY, outside, reason
+from .check import Case, Result, run
+from .tables import (
+    ARBITRARY,
+    EVERYDAY,
+    KNOWN,
+    KNOWN_IN_FULL,
+    LEFT_OUT,
+    OUTSIDE,
+    VALUES_ONLY,
+    outside,
+    reason,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 GROUPS = {"operations": ops, "modules": modules, "optimizers": optimizers, "schedules": schedules}
@@ -21,18 +31,37 @@ GROUPS = {"operations": ops, "modules": modules, "optimizers": optimizers, "sche
 
 @dataclass
 class Row:
-    """One entry of one database."""
+    """One entry of one database: how many samples, how many that torch refuses, and how many of each fail."""
 
     group: str
     entry: str
     samples: int = 0
     failed: int = 0
+    refused: int = 0
+    not_refused: int = 0
     reasons: list[str] = field(default_factory=list)
 
+    def add(self, case: Case, result: Result) -> None:
+        if case.what == "errors":
+            self.refused += result.count
+            self.not_refused += len(result.failures)
+        else:
+            self.samples += result.count
+            self.failed += len(result.failures)
+        if result.failures:
+            why = reason(tables(), case) or f"{case}: unexplained"
+            self.reasons += [why] * (why not in self.reasons)
+
     def __str__(self) -> str:
-        passed = self.samples - self.failed
-        cells = self.entry, self.samples, passed, self.failed, "; ".join(self.reasons)
-        return "| {} |".format(" | ".join(map(str, cells)))
+        passed = self.samples - self.failed, self.refused - self.not_refused
+        cells = self.samples, passed[0], self.refused, passed[1], "; ".join(self.reasons)
+        return "| {} |".format(" | ".join(map(str, (self.entry, *cells))))
+
+    @property
+    def part(self) -> str:
+        """The line of the totals that it counts for."""
+        everyday = self.entry.partition("-")[0] in EVERYDAY
+        return "everyday operations" if everyday and self.group == "operations" else self.group
 
 
 def cases(group: str, full: bool = FULL) -> list[Case]:
@@ -49,12 +78,7 @@ def examine(work: list[Case]) -> Row:
     """All cases of one entry."""
     row = Row(work[0].group, work[0].entry)
     for case in work:
-        result = run(GROUPS[case.group].checks(case))
-        row.samples += result.count
-        row.failed += len(result.failures)
-        if result.failures:
-            why = reason(tables(), case) or f"{case}: unexplained"
-            row.reasons += [why] * (why not in row.reasons)
+        row.add(case, run(GROUPS[case.group].checks(case)))
     return row
 
 
@@ -96,14 +120,10 @@ with `TINYCONV_OPINFO=full`. `pytest tests/conformance` takes a few samples an e
 
 def page(found: list[Row], full: bool = FULL) -> str:
     parts = [INTRODUCTION, f"torch {torch.__version__}, {'all' if full else 'a few'} samples.", ""]
-    parts += ["## Totals", "", *_table("group | entries | samples | pass | fail | missing")]
-    for group in GROUPS:
-        of_group = [row for row in found if row.group == group]
-        samples, failed = (sum(getattr(r, k) for r in of_group) for k in ("samples", "failed"))
-        parts.append(
-            f"| {group} | {len(of_group)} | {samples} | {samples - failed} | {failed}"
-            f" | {sum(outside(name) is None for name in GROUPS[group].missing())} |"
-        )
+    parts += ["## Totals", "", *_table("part | entries | samples | pass | |")]
+    parts += [
+        f"| {name} | {n} | {of} | {good} | {good / of:.2%} |" for name, n, of, good in totals(found)
+    ]
     parts += ["", "## Left out", "", *_table("what | reason"), *left_out(), ""]
     parts += ["## What fails", "", *_table("what | reason")]
     parts += [f"| `{what}` | {why} |" for what, why in tables(full).items()]
@@ -112,11 +132,23 @@ def page(found: list[Row], full: bool = FULL) -> str:
             "",
             f"## {group.capitalize()}",
             "",
-            *_table("entry | samples | pass | fail | reason"),
+            *_table("entry | samples | pass | refusals | pass | reason"),
         ]
         parts += [str(row) for row in found if row.group == group]
         parts += not_there(GROUPS[group].missing())
     return "\n".join(parts) + "\n"
+
+
+def totals(found: list[Row]) -> Iterator[tuple[str, int, int, int]]:
+    """Of each part, and of all refusals: name, entries, samples, and how many of these pass."""
+    for part in ("everyday operations", *GROUPS):
+        rows = [row for row in found if row.part == part]
+        samples = sum(row.samples for row in rows)
+        name = "other operations" if part == "operations" else part
+        yield name, len(rows), samples, samples - sum(row.failed for row in rows)
+    rows = [row for row in found if row.refused]
+    refused = sum(row.refused for row in rows)
+    yield "refusals", len(rows), refused, refused - sum(row.not_refused for row in rows)
 
 
 def not_there(names: list[str]) -> Iterable[str]:
@@ -145,7 +177,13 @@ def read(text: str) -> list[Row]:
         section = text.split(f"\n## {group.capitalize()}\n")[1].split("\n## ")[0]
         for line in section.splitlines():
             cells = [cell.strip() for cell in line.split("|")[1:-1]]
-            if len(cells) == 5 and cells[1].isdigit():
-                entry, samples, _, failed, why = cells
-                found.append(Row(group, entry, int(samples), int(failed), [why] if why else []))
+            if len(cells) == 6 and cells[1].isdigit():
+                entry, samples, passed, refused, right, why = cells
+                counts = (
+                    int(samples),
+                    int(samples) - int(passed),
+                    int(refused),
+                    int(refused) - int(right),
+                )
+                found.append(Row(group, entry, *counts, [why] if why else []))
     return found

@@ -21,11 +21,40 @@ ARBITRARY = {"empty": MEMORY, "empty_like": MEMORY, "new_empty": MEMORY}
 # Of which only the values are compared where values repeat, as they do in integers.
 VALUES_ONLY = {"topk": EQUALS, "sort": EQUALS, "kthvalue": EQUALS, "mode": EQUALS}
 
+# What every network and the loop around it use; the rest is the rest.
+_EVERYDAY = """
+    zeros ones full empty eye arange linspace zeros_like ones_like full_like empty_like
+    rand_like randn_like randint_like randn randint normal bernoulli add sub mul div
+    true_divide neg rsub __radd__ __rsub__ __rmul__ __rpow__ __getitem__ __rmatmul__ eq
+    ne lt le gt ge logical_and logical_or logical_not logical_xor pow exp log sqrt rsqrt abs
+    sign clamp sin cos tan erf sigmoid tanh sum mean var std max min amax amin argmax argmin
+    prod all any norm logsumexp cumsum reshape view flatten transpose permute t squeeze
+    unsqueeze expand broadcast_to cat stack split chunk unbind flip roll tile repeat
+    index_select gather scatter scatter_add masked_fill masked_select where take_along_dim topk
+    sort nonzero matmul mm bmm dot mv outer addmm einsum softmax log_softmax
+    nn.functional.conv1d nn.functional.conv2d nn.functional.conv_transpose2d
+    nn.functional.max_pool2d nn.functional.avg_pool2d nn.functional.adaptive_avg_pool2d
+    nn.functional.adaptive_max_pool2d nn.functional.batch_norm nn.functional.layer_norm
+    nn.functional.group_norm nn.functional.linear nn.functional.embedding nn.functional.dropout
+    nn.functional.dropout2d nn.functional.relu nn.functional.leaky_relu nn.functional.elu
+    nn.functional.gelu nn.functional.silu nn.functional.softplus nn.functional.hardtanh
+    nn.functional.relu6 nn.functional.hardswish nn.functional.interpolate nn.functional.pad
+    nn.functional.unfold nn.functional.pixel_shuffle nn.functional.one_hot
+    nn.functional.normalize nn.functional.cosine_similarity nn.functional.cross_entropy
+    nn.functional.nll_loss nn.functional.mse_loss nn.functional.l1_loss
+    nn.functional.smooth_l1_loss nn.functional.huber_loss nn.functional.binary_cross_entropy
+    nn.functional.binary_cross_entropy_with_logits nn.functional.kl_div
+"""
+EVERYDAY = frozenset(_EVERYDAY.split())
+
 # Entries and cases that are not examined.
 LEFT_OUT = {
     "as_strided*-gaps": MEMORY,
     "resize_-*-empty": MEMORY,
     "argsort-bool-*": EQUALS,
+    "nn.functional.pdist-*-empty": "torch reads and writes beyond its memory",
+    "nn.functional.multi_margin_loss-*-empty": "torch reads and writes beyond its memory",
+    "nn.functional.multilabel_margin_loss-*-empty": "torch reads and writes beyond its memory",
     "__*__-any-errors": "what is no tensor has no such method; Python itself refuses there",
 }
 
@@ -50,52 +79,31 @@ TOLERANCE = {
         1e-8,
     ),  # torch's second gradient adds 1e-12
     "logcumsumexp-float32": (1e-5, 4e-3),  # samples of 1e4, of whose sum is left what is near 1
+    "nn.functional.conv3d-float32": (1e-5, 1e-4),  # sums of up to a thousand
+    "nn.functional.conv_transpose3d-float32": (1e-5, 1e-4),
     "BCELoss-float64": (1e-8, 1e-8),
+    "cov-float64": (1e-6, 1e-6),  # the weights are float32
+    "nn.functional.grid_sample-float32": (1e-5, 3e-5),  # slopes of weights that cancel out
     "linalg.eigh-float32": (1e-4, 1e-4),  # divided by differences of eigenvalues
 }
 
 # What fails. A test that passes against this table fails: mend one, and remove its line.
-EMPTY = "an empty batch is refused, or refused in other words"
-WORDS = "refused in other words, or not at all"
-INTEGERS = "wrong on integers"
-ONE_DIMENSION = "fails on an input of one dimension"
 
 KNOWN: dict[str, str] = {
     "as_strided*-in_place": "not there: a tensor would lose sight of its memory",
     "addbmm-*-in_place": "torch changes the size of the operand",
     "cholesky-float*-empty": "torch's own gradient fails",
-    "normal-in_place-float*-gaps": "torch fills memory with gaps in another order",
     "block_diag-float*-empty": "torch's gradient is one row off behind an empty vector",
     "linalg.norm-subgradients_at_zero-float64-function": "torch's second gradient there is NaN",
     "linalg.norm-subgradients_at_zero-float64-gaps": "torch's second gradient there is NaN",
-    "nn.functional.adaptive_*_pool?d-float*-empty": EMPTY,
-    "nn.functional.conv_transpose?d-*-empty": EMPTY,
-    "nn.functional.conv1d-*-empty": EMPTY,
-    "nn.functional.instance_norm-float*-empty": EMPTY,
-    "nn.functional.max_pool?d-float*-empty": EMPTY,
-    "nn.functional.batch_norm-float*-empty": EMPTY,
-    "nn.functional.batch_norm-float*-function": ONE_DIMENSION,
-    "nn.functional.layer_norm-float*-function": ONE_DIMENSION,
-    "nn.functional.layer_norm-float*-alias_layer_norm": ONE_DIMENSION,
-    "nn.functional.layer_norm-float*-gaps": ONE_DIMENSION,
-    "nn.functional.avg_pool?d-int64-function": INTEGERS,
-    "nn.functional.avg_pool?d-int64-gaps": INTEGERS,
-    "nn.functional.max_pool2d-int64-*": INTEGERS,
-    "nn.functional.unfold-bool-*": "torch takes it",
-    "nn.functional.adaptive_*_pool?d-any-errors": WORDS,
-    "nn.functional.avg_pool2d-any-errors": WORDS,
-    "nn.functional.conv?d-any-errors": WORDS,
-    "nn.functional.max_pool?d-any-errors": WORDS,
-    "BatchNorm?d-float32-errors": WORDS,
-    "HuberLoss-float32-errors": WORDS,
-    "CircularPad?d-float32-errors": WORDS,
-    "Adam*-float32-errors": WORDS,
 }
 
 # What fails only on samples that the short run does not take.
 AT_NAN = "another gradient where the input is infinite or no number"
 
-KNOWN_IN_FULL: dict[str, str] = {}
+KNOWN_IN_FULL: dict[str, str] = {
+    "nn.functional.grid_sample-float32-[fg]*": "the last bit of a place in an image of 345 x 456",
+}
 
 
 def outside(name: str) -> str | None:

@@ -31,8 +31,22 @@ CASES = {
     "RMSprop, centered": ("RMSprop", {"lr": 0.01, "centered": True}),
     "RMSprop, both": ("RMSprop", {"lr": 0.01, "momentum": 0.5, "centered": True}),
     "Adagrad": ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1}),
+    "Adadelta": ("Adadelta", {"lr": 0.1, "rho": 0.5, "weight_decay": 0.1}),
+    "Adamax": ("Adamax", {"lr": 0.1, "betas": (0.5, 0.6), "weight_decay": 0.1}),
+    "NAdam": ("NAdam", {"lr": 0.1, "betas": (0.5, 0.6), "weight_decay": 0.1}),
+    "NAdam, decoupled": (
+        "NAdam",
+        {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True},
+    ),
+    "RAdam": ("RAdam", {"lr": 0.1, "betas": (0.5, 0.9)}),
+    "RAdam, decoupled": (
+        "RAdam",
+        {"lr": 0.1, "betas": (0.5, 0.9), "weight_decay": 0.1, "decoupled_weight_decay": True},
+    ),
+    "Rprop": ("Rprop", {"lr": 0.1, "etas": (0.3, 2.5), "step_sizes": (0.05, 0.3)}),
+    "ASGD": ("ASGD", {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 2, "weight_decay": 0.1}),
 }
-CAPTURABLE = ("Adam", "AdamW", "RMSprop")
+CAPTURABLE = [name for name, _ in CASES.values() if name not in ("SGD", "Adagrad")]
 
 
 def build(case, device, dtype, **more):
@@ -78,7 +92,21 @@ def test_five_steps_are_those_of_the_cpu(case, dtype):
 )
 @pytest.mark.parametrize("arch", test_compile.ARCHITECTURES)
 @pytest.mark.parametrize(
-    "case", ["SGD", "SGD, momentum", "Adam", "Adam, amsgrad", "RMSprop, both", "Adagrad"]
+    "case",
+    [
+        "SGD",
+        "SGD, momentum",
+        "Adam",
+        "Adam, amsgrad",
+        "RMSprop, both",
+        "Adagrad",
+        "Adadelta",
+        "Adamax",
+        "NAdam",
+        "RAdam",
+        "Rprop",
+        "ASGD",
+    ],
 )
 def test_rules_compile(case, arch, tmp_path):
     from tinyconv.backend.cuda import module
@@ -88,8 +116,9 @@ def test_rules_compile(case, arch, tmp_path):
     group = optimizer.settings(optimizer.param_groups[0])
     group.pop("lr")
     rule, _ = optimizer.update(False, **group)
-    buffers = [b for b in optimizer.buffers(optimizer.param_groups[0]) if b != "step"]
-    text = module.text_of(launch.text_of(rule, 2 + len(buffers)))
+    buffers = optimizer.buffers(optimizer.param_groups[0])
+    arrays = 2 + len(buffers.keys() - optimizer.counters)
+    text = module.text_of(launch.text_of(rule, arrays))
     more = (tmp_path, name) if test_compile.COMPILER == "nvcc" else ()
     assert not test_compile.noted((text, list(module.TYPES.values()), arch), *more)
 
@@ -141,9 +170,10 @@ def test_capturable_counts_on_the_device(counts, case):
 
 @pytest.mark.parametrize("many", [1, 40, launch.ROWS, launch.ROWS + 1])
 @pytest.mark.parametrize("settings", [{}, {"capturable": True}])
-def test_one_launch_for_all(counts, settings, many):
+@pytest.mark.parametrize("name", ["Adam", "NAdam", "ASGD"])
+def test_one_launch_for_all(counts, name, settings, many):
     params = [tc.zeros(7, device="cuda", requires_grad=True) for _ in range(many)]
-    optimizer = tc.optim.Adam(params, **settings)
+    optimizer = getattr(tc.optim, name)(params, **settings)
     for p in params:
         p.grad = tc.ones(7, device="cuda")
     optimizer.step()
@@ -156,7 +186,7 @@ def test_one_launch_for_all(counts, settings, many):
     assert (counts["syncs"], counts["h2d"], counts["d2h"]) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("case", ["SGD, nesterov", "Adam", "AdamW"])
+@pytest.mark.parametrize("case", ["SGD, nesterov", "Adam", "AdamW", "NAdam", "RAdam", "ASGD"])
 def test_the_rate_may_be_a_tensor(counts, case):
     for device in ("cpu", "cuda"):
         lr = tc.tensor(0.5, device=device)
@@ -190,12 +220,15 @@ def test_only_a_new_rate_is_copied(counts):
     assert counts["syncs"] == 0
 
 
-@pytest.mark.parametrize("case", ["SGD, nesterov", "Adam, amsgrad", "AdamW"])
+@pytest.mark.parametrize(
+    "case",
+    ["SGD, nesterov", "Adam, amsgrad", "AdamW", "NAdam, decoupled", "RAdam", "ASGD", "Adadelta"],
+)
 def test_a_captured_step_goes_on(case):
     """Counts and rates are read at each launch of a graph."""
     name, _ = CASES[case]
     optimizer, params = build(
-        case, "cuda", tc.float64, **{"capturable": True} if "Adam" in name else {}
+        case, "cuda", tc.float64, **{"capturable": True} if name in CAPTURABLE else {}
     )
     other, others = build(case, "cpu", tc.float64)
     feed(params, 0), feed(others, 0)
@@ -218,10 +251,11 @@ def test_a_captured_step_goes_on(case):
         np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), 1e-12)
 
 
-def test_what_was_found_undoes_a_step(counts):
-    optimizer, params = build("Adam", "cuda", tc.float64, capturable=True)
+@pytest.mark.parametrize("case", ["Adam", "NAdam", "ASGD"])
+def test_what_was_found_undoes_a_step(counts, case):
+    optimizer, params = build(case, "cuda", tc.float64, capturable=True)
     found = optimizer.found_inf = tc.zeros((), device="cuda")
-    other, others = build("Adam", "cpu", tc.float64)
+    other, others = build(case, "cpu", tc.float64)
     for step, bad in enumerate([0, 1, 0, 1, 1, 0]):
         feed(params, step)
         found.fill_(bad)
@@ -234,17 +268,59 @@ def test_what_was_found_undoes_a_step(counts):
         np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), 1e-13)
 
 
-def test_any_order_of_memory(counts):
-    """Channels-last parameters and plain gradients; a view with gaps falls back to array operations."""
+@pytest.mark.parametrize("capturable", [False, True])
+@pytest.mark.parametrize("make", [lambda x: x.permute(0, 3, 1, 2), lambda x: x[:, :, ::2]])
+def test_any_order_of_memory(counts, make, capturable):
+    """Channels-last parameters and plain gradients; a view with gaps is copied, and nobody waits for that."""
     whole = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
-    for make in (lambda x: x.permute(0, 3, 1, 2), lambda x: x[:, :, ::2]):
-        results = []
-        for device in ("cpu", "cuda"):
-            p = make(tc.tensor(whole, device=device)).detach().requires_grad_()
-            p.grad = tc.ones(p.shape, dtype=p.dtype, device=device)
-            tc.optim.AdamW([p], lr=0.1).step()
-            results.append(p.detach().cpu().numpy())
-        np.testing.assert_allclose(results[1], results[0], 1e-14)
+    results = []
+    for device in ("cpu", "cuda"):
+        x = tc.tensor(whole, device=device)
+        p = make(x).detach().requires_grad_()
+        p.grad = tc.ones(p.shape, dtype=p.dtype, device=device)
+        optimizer = tc.optim.AdamW([p], lr=0.1, capturable=capturable)
+        optimizer.step()
+        counts.clear()
+        optimizer.step()
+        assert (counts["syncs"], counts["d2h"]) == (0, 0)
+        results.append(x.cpu().numpy())
+    np.testing.assert_array_equal(results[1], results[0])
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_what_was_found_undoes_a_step_with_gaps(bad):
+    x = tc.ones(4, 4, device="cuda")
+    p = x[:, ::2].detach().requires_grad_()
+    p.grad = tc.ones(4, 2, device="cuda")
+    optimizer = tc.optim.SGD([p], lr=1.0)
+    optimizer.found_inf = tc.full((), float(bad), device="cuda")
+    optimizer.step()
+    assert x.tolist() == [[float(bad), 1.0] * 2] * 4
+
+
+def test_what_shares_memory():
+    """From the first to the last number, also where the first lies behind."""
+    x = tc.zeros(8, device="cuda").array
+    assert launch.overlap([x[:4], x[3:]])
+    assert launch.overlap([x[5::-1], x[:2]])
+    assert launch.overlap([x[2:4], x[::-1]])
+    assert not launch.overlap([x[5:3:-1], x[:4], x[6:], x[:0]])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "NAdam"])
+@pytest.mark.parametrize("capturable", [False, True])
+def test_a_scaler_leaves_the_count_of_a_step_undone(name, capturable):
+    p = tc.ones(3, device="cuda", requires_grad=True)
+    given = {"capturable": True} if capturable and name in CAPTURABLE else {}
+    optimizer, scaler = getattr(tc.optim, name)([p], **given), tc.amp.GradScaler("cuda")
+    for factor in (1.0, float("inf"), 1.0):
+        optimizer.zero_grad()
+        scaler.scale((p * factor).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    if name != "SGD":
+        assert optimizer.state[p]["step"].item() == 2
+    assert tc.isfinite(p).all().item()
 
 
 def test_shared_memory_is_updated_in_order(counts):
@@ -285,15 +361,16 @@ def test_groups_and_devices_side_by_side(counts):
     assert train("cuda") == train("cpu")
 
 
-def test_state_dicts_travel():
-    optimizer, params = build("Adam, amsgrad", "cuda", tc.float32, capturable=True)
+@pytest.mark.parametrize("case", ["Adam, amsgrad", "NAdam", "ASGD"])
+def test_state_dicts_travel(case):
+    optimizer, params = build(case, "cuda", tc.float64, capturable=True)
     walk(optimizer, params, 2)
     saved = copy.deepcopy(optimizer.state_dict())
     there = [p.detach().clone() for p in params]
     expected = walk(optimizer, params, 2)
     for p, q in zip(params, there, strict=True):
         p.detach().copy_(q)
-    fresh, others = build("Adam, amsgrad", "cuda", tc.float32, capturable=True)
+    fresh, others = build(case, "cuda", tc.float64, capturable=True)
     for p, q in zip(others, there, strict=True):
         p.detach().copy_(q)
     fresh.load_state_dict(saved)
@@ -312,7 +389,7 @@ def test_clipping_and_zero_grad_do_not_wait(counts):
     assert norm.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+@pytest.mark.parametrize("name", ["SGD", *sorted(set(CAPTURABLE))])
 def test_a_graphed_step_follows_its_schedule(name):
     """The rate changes before each step, also before the one that is captured; counts move to the device."""
     x, y = tc.randn(6, 4), tc.randn(6, 2)
@@ -338,3 +415,22 @@ def test_a_graphed_step_follows_its_schedule(name):
             schedule.step()
         results.append(losses)
     np.testing.assert_allclose(results[1], results[0], 1e-5)
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_lbfgs_walks_as_on_the_cpu(search):
+    results = []
+    for device in ("cpu", "cuda"):
+        w = tc.linspace(-1, 2, 6, dtype=tc.float64).reshape(2, 3).to(device).requires_grad_()
+        b = tc.ones(3, dtype=tc.float64, device=device, requires_grad=True)
+        optimizer = tc.optim.LBFGS([w, b], lr=0.5, max_iter=5, line_search_fn=search)
+
+        def closure(w=w, b=b, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = ((w + b).tanh() ** 2).sum() + (w**2).sum()
+            loss.backward()
+            return loss
+
+        losses = [optimizer.step(closure).item() for _ in range(2)]
+        results.append([*losses, *w.detach().cpu().flatten().tolist(), *b.tolist()])
+    np.testing.assert_allclose(results[1], results[0], 1e-9)

@@ -63,6 +63,12 @@ OPTIMIZERS = {
     "AdamW": lambda p: tc.optim.AdamW(p, 0.1),
     "RMSprop": lambda p: tc.optim.RMSprop(p, 0.01, momentum=0.5),
     "Adagrad": lambda p: tc.optim.Adagrad(p, 0.1),
+    "Adadelta": lambda p: tc.optim.Adadelta(p),
+    "Adamax": lambda p: tc.optim.Adamax(p, 0.1),
+    "NAdam": lambda p: tc.optim.NAdam(p, 0.1, weight_decay=1e-3, decoupled_weight_decay=True),
+    "RAdam": lambda p: tc.optim.RAdam(p, 0.1),
+    "Rprop": lambda p: tc.optim.Rprop(p, 0.1),
+    "ASGD": lambda p: tc.optim.ASGD(p, 0.1),
 }
 
 

@@ -210,7 +210,7 @@ class GradScaler:
                 "None of its parameters has a gradient: call scaler.scale(loss).backward() first."
             )
         progress.stage = "stepped"
-        if set(progress.found) == {"cuda"} and _looks_itself(optimizer):
+        if set(progress.found) == {"cuda"} and getattr(optimizer, "undoes", False):
             optimizer.found_inf = progress.found["cuda"]
             try:
                 return optimizer.step(*args, **kwargs)
@@ -280,7 +280,7 @@ class GradScaler:
         if not self._enabled:
             return 0
         tracker = self._growth_tracker
-        return self._init_growth_tracker if tracker is None else tracker.item()
+        return self._init_growth_tracker if tracker is None else int(tracker.item())
 
     def get_growth_factor(self) -> float:
         """What the scale is multiplied by when it grows."""
@@ -349,9 +349,3 @@ class GradScaler:
             "_init_growth_tracker": self._get_growth_tracker(),
         }
         return {**vars(self), **numbers, "_scale": None, "_growth_tracker": None}
-
-
-def _looks_itself(optimizer: Any) -> bool:
-    """Tell whether an optimizer, on a GPU, leaves all as it is where ``found_inf`` is not zero: also its count of updates."""
-    counts = [g.get("capturable", True) for g in optimizer.param_groups]
-    return hasattr(optimizer, "found_inf") and all(counts)

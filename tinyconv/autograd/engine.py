@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..backend import XP, backend_of, hush, is_whole, restore
 from ..errors import ArgumentError, GraphError, ShapeError
@@ -13,6 +13,9 @@ from .anomaly import watched
 from .function import Function, gradients, require_one_device
 from .mode import mode
 from .variable import Variable
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 Edge = Any  # Function | Variable: a node, or a leaf
 _accumulation = threading.Lock()  # two threads may reach the same leaf
@@ -251,7 +254,7 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> tuple[Tensor, ...]:
     """Return the gradients of ``outputs``, weighted by ``grad_outputs``, with respect to ``inputs``.
 
     >>> import tinyconv as tc

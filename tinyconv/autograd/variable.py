@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..backend import Array
 from ..dtypes import FLOATS
@@ -11,6 +11,7 @@ from ..errors import DeviceError, DTypeError, GraphError, InplaceError, ShapeErr
 from .mode import mode
 
 if TYPE_CHECKING:
+    from ..tensor import Tensor
     from .function import Function
 
 RETAIN = math.inf  # the key of retain_grad() among the hooks of a node: after all others
@@ -129,7 +130,7 @@ class Variable:
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Any:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Say whether the gradient of this leaf is wanted."""
         if not self.is_leaf:
             if not requires_grad:
@@ -159,7 +160,7 @@ class Variable:
         return edge is None or edge is self
 
     @property
-    def grad(self) -> Any:
+    def grad(self) -> Tensor | None:
         """The gradient that ``backward()`` has added up, or None."""
         return self._grad
 

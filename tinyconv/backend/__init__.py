@@ -10,6 +10,7 @@ from .translate import cuda_text
 from .trouble import demand, demand_inside
 from .vector import (
     copy,
+    either,
     exponential,
     fma,
     lanes,
@@ -49,6 +50,7 @@ __all__ = [
     "cuda_unavailable",
     "demand",
     "demand_inside",
+    "either",
     "exponential",
     "flat",
     "fma",

@@ -11,7 +11,7 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -411,6 +411,11 @@ def _larger(builder: Any, v: Any, w: Any, a: Any, b: Any) -> Any:
 @intrinsic
 def larger(typing: Any, v: Any, w: Any, a: Any, b: Any) -> Any:
     return a(v, w, a, b), lambda context, builder, s, args: _larger(builder, *args)
+
+
+@njit
+def either(condition, a, b):
+    return a if condition else b
 
 
 def _halved(builder: Any, v: Any, combine: Any) -> Any:

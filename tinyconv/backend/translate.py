@@ -13,7 +13,11 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-FUNCTIONS = {"sqrt": "sqrt", "maximum": "larger"}  # NumPy's names and those of `device.cuh`
+FUNCTIONS = {
+    "abs": "fabs",
+    "sqrt": "sqrt",
+    "maximum": "larger",
+}  # NumPy's names and those of `device.cuh`
 SIGNS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Eq: "==", ast.NotEq: "!=",
                           ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}  # fmt: skip
 

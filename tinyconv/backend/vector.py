@@ -147,6 +147,12 @@ def total(v: Any) -> Any:
 
 
 @instruction
+def either(condition: Any, a: Any, b: Any) -> Any:
+    """a where a condition holds, else b: of numbers in a loop, of arrays outside."""
+    return np.where(condition, a, b)
+
+
+@instruction
 def maximum(v: Any, w: Any) -> Any:
     """The larger numbers of two vectors; that of w where one is NaN."""
     return np.where(v > w, v, w)

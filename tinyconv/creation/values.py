@@ -20,8 +20,10 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "ones",
     "ones_like",
+    "scalar_tensor",
     "zeros",
     "zeros_like",
 ]
@@ -213,15 +215,47 @@ def linspace(
     >>> tc.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    return _steps("linspace", start, end, steps, dtype, device, requires_grad)
+
+
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``steps`` powers of ``base``, whose exponents go evenly from ``start`` to ``end``, both included.
+
+    >>> import tinyconv as tc
+    >>> tc.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    return _steps("logspace", start, end, steps, dtype, device, requires_grad, base)
+
+
+def _steps(
+    function: str,
+    start: Any,
+    end: Any,
+    steps: int,
+    dtype: Any,
+    device: Any,
+    requires_grad: bool,
+    base: float | None = None,
+) -> Tensor:
     for name, value in (("start", start), ("end", end)):
         if getattr(value, "ndim", 0):
             raise RuntimeError(
-                "linspace only supports 0-dimensional start and end tensors, but got "
-                f"{name} with {value.ndim} dimension(s).\nA loop over linspace() makes several."
+                f"{function} only supports 0-dimensional start and end tensors, but got "
+                f"{name} with {value.ndim} dimension(s).\nA loop over {function}() makes several."
             )
     if not is_int(steps):
         raise TypeError(
-            "linspace() received an invalid combination of arguments - got steps of type "
+            f"{function}() received an invalid combination of arguments - got steps of type "
             f"{type(steps).__name__}\nsteps is an int."
         )
     if steps < 0:
@@ -229,19 +263,31 @@ def linspace(
     kind = kind_of(dtype)
     work = kind if kind in FLOATS else float64.numpy
     low, high = (
-        work.type(kind.type(_number("linspace", name, i, v)))
+        work.type(kind.type(_number(function, name, i, v)))
         for i, (name, v) in enumerate((("start", start), ("end", end)), 1)
     )
     if steps == 1:
-        return made(lambda xp: xp.full(1, low, kind), device, requires_grad)
+        high = low
     step = (high - low) / work.type(max(steps - 1, 1))
 
     def steady(xp: Any) -> Array:
         i = xp.arange(steps, dtype=work)
         exact = xp.where(i < steps // 2, low + step * i, high - step * i[::-1])  # at both ends
-        return exact.astype(kind)
+        return (exact if base is None else xp.power(work.type(base), exact)).astype(kind)
 
     return made(steady, device, requires_grad)
+
+
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One number.
+
+    >>> import tinyconv as tc
+    >>> tc.scalar_tensor(3)
+    tensor(3.)
+    """
+    return full((), s, dtype=kind_of(dtype), device=device, requires_grad=requires_grad)
 
 
 # ── like another ──────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """Functions of functions, after ``torch.func``: derivatives, mapping over a dimension, modules as functions."""
 
 from ..autograd import functional as _functional  # torch has it as an attribute of autograd
+from .compiling import compile
 from .derivatives import (
     grad,
     grad_and_value,
@@ -16,6 +17,7 @@ from .mapping import vmap
 from .modules import functional_call, stack_module_state
 
 __all__ = [
+    "compile",
     "functional_call",
     "grad",
     "grad_and_value",

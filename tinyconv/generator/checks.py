@@ -131,6 +131,34 @@ def _negative_std(_: int) -> Exception:
     )
 
 
+def need_log_std(std: float, dtype: DType) -> None:
+    """Of a distribution whose logarithm is normal."""
+    if not std > 0:
+        raise RuntimeError(
+            f"log_normal_ expects std > 0.0, but found std={std:g}\n"
+            "std is the standard deviation of the logarithm."
+        )
+    need_float("log_normal_cpu", dtype)
+
+
+def need_width(sigma: float, dtype: DType) -> None:
+    """Of a Cauchy distribution."""
+    if not sigma > 0:
+        raise RuntimeError(
+            f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}\n"
+            "sigma is the half-width at half-maximum."
+        )
+    need_continuous("Cauchy", dtype)
+
+
+def need_chance(p: float) -> None:
+    """Of the success of a trial that is to happen some day."""
+    if not 0 < p < 1:
+        raise RuntimeError(
+            f"geometric_ expects p to be in (0, 1), but got p={p:g}\np is a probability."
+        )
+
+
 def need_probability(p: float) -> None:
     """Of a one."""
     if not 0 <= p <= 1:

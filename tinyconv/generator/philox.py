@@ -6,6 +6,7 @@ depends on how its kernels are cut; the same seed gives the same numbers, on any
 
 from __future__ import annotations
 
+import math
 import secrets
 from pathlib import Path
 from typing import Any, Self
@@ -18,13 +19,16 @@ from ..shapes import Shape, broadcast
 from .checks import (
     integers_of,
     need_bounds,
+    need_chance,
     need_length,
+    need_log_std,
     need_probabilities,
     need_probability,
     need_rate,
     need_std,
     need_stds,
     need_weights,
+    need_width,
     range_of,
     seed_of,
 )
@@ -108,6 +112,8 @@ class Philox:
         per_block = 2 if dtype == F64 else 4
         return self._fill("fill_normal", shape, dtype, per_block, mean, std, kind=dtype)
 
+    normal_one_by_one = normal  # here a number does not depend on its neighbours
+
     def bernoulli(self, p: float, shape: Shape) -> Array:
         """Draw ``True`` with probability ``p``: ``bernoulli_(p)``, the mask of ``dropout``."""
         need_probability(p)
@@ -155,6 +161,26 @@ class Philox:
         need_rate(lambd, dtype)
         u = self.uniform(shape, F64 if dtype == F64 else F32)
         return (-1.0 / lambd * self._xp.log1p(-u)).astype(dtype, copy=False)
+
+    def log_normal(self, shape: Shape, dtype: DType, mean: float = 1.0, std: float = 2.0) -> Array:
+        """Draw ``exp(x)`` for normal ``x``: ``log_normal_``."""
+        need_log_std(std, dtype)
+        x = self.normal(shape, F64 if dtype == F64 else F32, mean, std)
+        return self._xp.exp(x).astype(dtype, copy=False)
+
+    def cauchy(self, shape: Shape, dtype: DType, median: float = 0.0, sigma: float = 1.0) -> Array:
+        """Draw from the Cauchy distribution of half-width ``sigma``: ``cauchy_``."""
+        need_width(sigma, dtype)
+        u = self.uniform(shape, F64 if dtype == F64 else F32)
+        x = self._xp.tan(math.pi * (u - 0.5)) * sigma + median
+        return x.astype(dtype, copy=False)
+
+    def geometric(self, shape: Shape, dtype: DType, p: float) -> Array:
+        """Draw how many trials of probability ``p`` the first success takes: ``geometric_``."""
+        need_chance(p)
+        u = self.uniform(shape, F64 if dtype == F64 else F32)
+        trials = self._xp.maximum(self._xp.ceil(self._xp.log1p(-u) / math.log1p(-p)), 1)
+        return trials.astype(dtype, copy=False)
 
     def multinomial(self, weights: Array, num_samples: int, replacement: bool = False) -> Array:
         """Draw indices with probabilities in proportion to ``weights``: ``torch.multinomial``.

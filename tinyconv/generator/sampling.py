@@ -12,15 +12,16 @@ from ..shapes import Shape, broadcast
 from .checks import (
     integers_of,
     need_bounds,
-    need_continuous,
-    need_float,
+    need_chance,
     need_length,
+    need_log_std,
     need_probabilities,
     need_probability,
     need_rate,
     need_std,
     need_stds,
     need_weights,
+    need_width,
     range_of,
 )
 from .rounding import (
@@ -114,10 +115,10 @@ class Generator(Stream):
         ``sqrt(-2 log u) * (cos 2 pi v, sin 2 pi v)`` for uniform ``u`` and ``v`` (Box & Muller,
         Annals of Mathematical Statistics 29, 1958).
         """
-        need_std(std, dtype)
         n = math.prod(shape)
         if n < BLOCK:
-            return round_to(fma(self._normals(n), std, mean), dtype).reshape(shape)
+            return self.normal_one_by_one(shape, dtype, mean, std)
+        need_std(std, dtype)
         work = F64 if dtype == F64 else F32
         out = np.empty(n, dtype)
         whole = n - n % BLOCK
@@ -128,6 +129,13 @@ class Generator(Stream):
         if n > whole:
             out[-BLOCK:] = normal_blocks(self._unit(BLOCK, work), mean, std)
         return out.reshape(shape)
+
+    def normal_one_by_one(
+        self, shape: Shape, dtype: DType, mean: float = 0.0, std: float = 1.0
+    ) -> Floats:
+        """The same not in blocks: as torch fills memory that does not lie in one piece."""
+        need_std(std, dtype)
+        return round_to(fma(self._normals(math.prod(shape)), std, mean), dtype).reshape(shape)
 
     def normal_like(self, mean: Array | float, std: Array | float) -> Floats:
         """Draw one number per element of ``mean`` and ``std``: ``torch.normal`` of tensors.
@@ -161,14 +169,10 @@ class Generator(Stream):
 
     def log_normal(self, shape: Shape, dtype: DType, mean: float = 1.0, std: float = 2.0) -> Floats:
         """Draw ``exp(x)`` for normal ``x``: ``log_normal_``."""
-        if not std > 0:
-            raise RuntimeError(
-                f"log_normal_ expects std > 0.0, but found std={std:g}\n"
-                "std is the standard deviation of the logarithm."
-            )
-        need_float("log_normal_cpu", dtype)
+        need_log_std(std, dtype)
+        x = fma(self._normals(math.prod(shape)), std, mean)
         with np.errstate(over="ignore"):  # infinity is the right answer
-            out = np.exp(fma(self._normals(math.prod(shape)), std, mean))
+            out = np.where(x < 709, libm(math.exp, np.minimum(x, 709)), np.exp(x))
         return round_to(out, dtype).reshape(shape)
 
     # ---- other distributions ---------------------------------------------------------------------
@@ -194,21 +198,13 @@ class Generator(Stream):
 
     def cauchy(self, shape: Shape, dtype: DType, median: float = 0.0, sigma: float = 1.0) -> Floats:
         """Draw from the Cauchy distribution of half-width ``sigma``: ``cauchy_``."""
-        if not sigma > 0:
-            raise RuntimeError(
-                f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}\n"
-                "sigma is the half-width at half-maximum."
-            )
-        need_continuous("Cauchy", dtype)
+        need_width(sigma, dtype)
         x = libm(math.tan, math.pi * (self._unit(math.prod(shape), F64) - 0.5))
         return round_to(fma(x, sigma, median), dtype).reshape(shape)
 
     def geometric(self, shape: Shape, dtype: DType, p: float) -> Array:
         """Draw how many trials of probability ``p`` the first success takes: ``geometric_``."""
-        if not 0 < p < 1:
-            raise RuntimeError(
-                f"geometric_ expects p to be in (0, 1), but got p={p:g}\np is a probability."
-            )
+        need_chance(p)
         u = self._unit(math.prod(shape), F64)
         with np.errstate(divide="ignore"):  # log(0): never a success
             trials = np.ceil(np.log(u) / math.log1p(-p))

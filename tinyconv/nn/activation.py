@@ -156,6 +156,35 @@ class Softmax2d(Module):
         return ops.softmax(input, -3)
 
 
+class RReLU(Module):
+    """:func:`leaky_relu` with a random slope for each number in training, and their mean otherwise.
+
+    Args:
+        lower, upper: between what the slopes lie.
+
+    Shape:
+        ``(*) -> (*)``
+
+    Source: Xu et al., arXiv 1505.00853.
+
+    >>> import tinyconv as tc
+    >>> tc.nn.RReLU(0.2, 0.4).eval()(tc.tensor([-1., 2.]))
+    tensor([-0.3000,  2.0000])
+    """
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Any) -> Any:
+        return ops.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}" + ", inplace=True" * self.inplace
+
+
 class PReLU(Module):
     """:func:`leaky_relu` with a learned slope (arXiv 1502.01852).
 

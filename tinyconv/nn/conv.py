@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import creation, ops
-from ..shapes import Ints, expand_ints
+from ..shapes import Ints, conv_transpose_size, expand_ints
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -192,6 +192,17 @@ class Conv2d(_Forward):
     function = staticmethod(ops.conv2d)
 
 
+class Conv3d(_Forward):
+    """Correlate volumes with a bank of filters; arguments as :class:`Conv2d`, depth first.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, f, od, oh, ow)``
+    """
+
+    dims = 3
+    function = staticmethod(ops.conv3d)
+
+
 class _Transpose(_Conv):
     transposed = True
 
@@ -245,19 +256,29 @@ class _Transpose(_Conv):
     def _extra(self, input: Any, wanted: Ints) -> Ints:
         """The output padding that gives ``wanted`` rows and columns."""
         spatial = input.shape[-self.dims :]
+        lead = input.ndim - self.dims
+        if len(wanted) not in (self.dims, input.ndim):
+            raise ValueError(
+                f"ConvTranspose{self.dims}D: for {input.ndim}D input, output_size must have {self.dims} or "
+                f"{lead + self.dims} elements (got {len(wanted)})"
+            )
         wanted = wanted[-self.dims :]
-        extra = []
-        for n, k, s, p, d, goal in zip(
-            spatial, self.kernel_size, self.stride, self.padding, self.dilation, wanted, strict=True
-        ):
-            least = (n - 1) * s - 2 * int(p) + d * (k - 1) + 1
-            if not least <= goal <= least + s - 1:
-                raise ValueError(
-                    f"requested an output size of {list(wanted)}, but valid sizes range from {least} to {least + s - 1} "
-                    f"(for an input of {list(spatial)})"
-                )
-            extra.append(goal - least)
-        return tuple(extra)
+        sides = (
+            spatial,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            (0,) * self.dims,
+        )
+        least = list(map(conv_transpose_size, *sides))
+        most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
+        if not all(a <= n <= b for a, n, b in zip(least, wanted, most, strict=True)):
+            raise ValueError(
+                f"requested an output size of {wanted}, but valid sizes range from {least} to {most} (for an input of "
+                f"{spatial})"
+            )
+        return tuple(n - a for n, a in zip(wanted, least, strict=True))
 
 
 class ConvTranspose1d(_Transpose):
@@ -284,3 +305,14 @@ class ConvTranspose2d(_Transpose):
 
     dims = 2
     function = staticmethod(ops.conv_transpose2d)
+
+
+class ConvTranspose3d(_Transpose):
+    """The transpose of :class:`Conv3d`; arguments as :class:`ConvTranspose2d`, depth first.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, f, od, oh, ow)``
+    """
+
+    dims = 3
+    function = staticmethod(ops.conv_transpose3d)

@@ -6,17 +6,33 @@ from typing import Any, ClassVar
 
 from ..autograd.mode import no_grad
 from ..errors import ArgumentError, ShapeError
-from .conv import Conv1d, Conv2d
+from .conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+from .instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .linear import Linear
 from .module import Module
-from .norm import BatchNorm1d, BatchNorm2d
+from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
 __all__ = [
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
     "LazyConv1d",
     "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
     "LazyLinear",
     "LazyModuleMixin",
 ]
@@ -120,9 +136,31 @@ class LazyLinear(LazyModuleMixin, Linear):
         self._shape(weight=(self.out_features, self.in_features), bias=(self.out_features,))
 
 
-class _LazyConv(LazyModuleMixin):
+class _LazyFilters(LazyModuleMixin):
     dims: ClassVar[int]
+    transposed: ClassVar[bool]
 
+    def initialize_parameters(self, input: Any, *_: Any, **__: Any) -> None:
+        n = self.dims
+        if input.ndim not in (n + 1, n + 2):
+            raise ShapeError(
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self._get_name()}, "
+                "but got input of "
+                f"size: {input.shape}"
+            )
+        self.in_channels = input.shape[-n - 1]
+        if self.in_channels % self.groups:
+            raise ArgumentError(
+                "in_channels must be divisible by groups",
+                f"The input has {self.in_channels} channels, groups is {self.groups}.",
+            )
+        ends = self.out_channels, self.in_channels
+        outer, inner = reversed(ends) if self.transposed else ends
+        shape = (outer, inner // self.groups, *self.kernel_size)
+        self._shape(weight=shape, bias=(self.out_channels,))
+
+
+class _LazyConv(_LazyFilters):
     def __init__(
         self,
         out_channels: int,
@@ -140,22 +178,36 @@ class _LazyConv(LazyModuleMixin):
         self.out_channels = out_channels
         self._wait("weight", *["bias"] * bias, device=device, dtype=dtype)
 
-    def initialize_parameters(self, input: Any) -> None:
-        n = self.dims
-        if input.ndim not in (n + 1, n + 2):
-            raise ShapeError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self._get_name()}, "
-                "but got input of "
-                f"size: {input.shape}"
-            )
-        self.in_channels = input.shape[-n - 1]
-        if self.in_channels % self.groups:
-            raise ArgumentError(
-                "in_channels must be divisible by groups",
-                f"The input has {self.in_channels} channels, groups is {self.groups}.",
-            )
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        self._shape(weight=shape, bias=(self.out_channels,))
+
+class _LazyTranspose(_LazyFilters):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0,
+            0,
+            kernel_size,
+            stride,
+            padding,
+            output_padding,
+            groups,
+            False,
+            dilation,
+            padding_mode,
+        )
+        self.out_channels = out_channels
+        self._wait("weight", *["bias"] * bias, device=device, dtype=dtype)
 
 
 class LazyConv1d(_LazyConv, Conv1d):
@@ -178,7 +230,31 @@ class LazyConv2d(_LazyConv, Conv2d):
     cls_to_become = Conv2d
 
 
-class _LazyBatchNorm(LazyModuleMixin):
+class LazyConv3d(_LazyConv, Conv3d):
+    """A :class:`Conv3d` that takes ``in_channels`` from its first input."""
+
+    cls_to_become = Conv3d
+
+
+class LazyConvTranspose1d(_LazyTranspose, ConvTranspose1d):
+    """A :class:`ConvTranspose1d` that takes ``in_channels`` from its first input."""
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyTranspose, ConvTranspose2d):
+    """A :class:`ConvTranspose2d` that takes ``in_channels`` from its first input."""
+
+    cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyTranspose, ConvTranspose3d):
+    """A :class:`ConvTranspose3d` that takes ``in_channels`` from its first input."""
+
+    cls_to_become = ConvTranspose3d
+
+
+class _LazyNorm(LazyModuleMixin):
     ranks: ClassVar[Any]
 
     def __init__(
@@ -203,18 +279,53 @@ class _LazyBatchNorm(LazyModuleMixin):
         if input.ndim not in self.ranks:
             wanted = " or ".join(f"{r}D" for r in self.ranks)
             raise ArgumentError(f"expected {wanted} input (got {input.ndim}D input)")
-        self.num_features = input.shape[1]
+        self.num_features = input.shape[self._channels(input)]
         size = (self.num_features,)
         self._shape(weight=size, bias=size, running_mean=size, running_var=size)
 
+    def _channels(self, input: Any) -> int:
+        """The dimension of the channels."""
+        return 1
 
-class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
+
+class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
     """A :class:`BatchNorm1d` that takes ``num_features`` from its first input."""
 
     cls_to_become = BatchNorm1d
 
 
-class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
+class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """A :class:`BatchNorm2d` that takes ``num_features`` from its first input."""
 
     cls_to_become = BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
+    """A :class:`BatchNorm3d` that takes ``num_features`` from its first input."""
+
+    cls_to_become = BatchNorm3d
+
+
+class _LazyInstanceNorm(_LazyNorm):
+    single: ClassVar[int]
+
+    def _channels(self, input: Any) -> int:
+        return input.ndim - self.single
+
+
+class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
+    """An :class:`InstanceNorm1d` that takes ``num_features`` from its first input; affine unless told otherwise."""
+
+    cls_to_become = InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
+    """An :class:`InstanceNorm2d` that takes ``num_features`` from its first input; affine unless told otherwise."""
+
+    cls_to_become = InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
+    """An :class:`InstanceNorm3d` that takes ``num_features`` from its first input; affine unless told otherwise."""
+
+    cls_to_become = InstanceNorm3d

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import InitVar
+from dataclasses import InitVar, field
 from typing import Any
 
-from ..ops.loss import reduction_of
+from ..ops._loss import reduction_of
 from . import functional as F
 from .layer import Layer
 
@@ -65,6 +65,13 @@ class HuberLoss(Loss, function=F.huber_loss):
     reduction: str = "mean"
     delta: float = 1.0
 
+    def __post_init__(self, size_average: Any = None, reduce: Any = None) -> None:
+        if not isinstance(self.delta, (float, int)):
+            raise TypeError(
+                f"delta must be a float or int, got: {type(self.delta)}\n"
+                "It is where the parabola ends."
+            )
+
 
 class BCELoss(Loss, function=F.binary_cross_entropy):
     tensors = ("weight",)
@@ -88,3 +95,18 @@ class KLDivLoss(Loss, function=F.kl_div):
     reduce: InitVar[Any] = None
     reduction: str = "mean"
     log_target: bool = False
+
+
+class PoissonNLLLoss(Loss, function=F.poisson_nll_loss):
+    log_input: bool = True
+    full: bool = False
+    size_average: InitVar[Any] = None
+    eps: float = 1e-8
+    reduce: InitVar[Any] = None
+    reduction: str = "mean"
+
+
+class GaussianNLLLoss(Loss, function=F.gaussian_nll_loss):
+    full: bool = field(default=False, kw_only=True)
+    eps: float = field(default=1e-6, kw_only=True)
+    reduction: str = field(default="mean", kw_only=True)

@@ -12,7 +12,10 @@ from .module import Module
 from .parameter import Parameter
 
 
-class _BatchNorm(Module):
+class ChannelNorm(Module):
+    """What layers share that know each channel's mean and variance: scale, shift, running statistics."""
+
+    _version = 2  # since which the state counts the batches
     ranks: ClassVar[tuple[int, ...]]
 
     def __init__(
@@ -66,14 +69,35 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
+    def _wrong_rank(self, input: Any) -> Exception:
+        wanted = " or ".join(f"{r}D" for r in self.ranks)
+        kind = self._get_name()[:-2]
+        return ArgumentError(
+            f"expected {wanted} input (got {input.array.ndim}D input)",
+            f"The input has shape {list(input.array.shape)}: {kind}1d takes (n, c, l), {kind}2d (n, c, h, w), "
+            f"{kind}3d (n, c, d, h, w).",
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: Any, prefix: str, local_metadata: Any, *lists: Any
+    ) -> None:
+        """The state of one layer; files from before batches were counted do not tell how many."""
+        key = prefix + "num_batches_tracked"
+        if self.track_running_stats and (local_metadata.get("version") or 1) < 2:
+            state_dict.setdefault(key, self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *lists)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(ChannelNorm):
     def forward(self, input: Any) -> Any:
         if input.array.ndim not in self.ranks:
-            wanted = " or ".join(f"{r}D" for r in self.ranks)
-            raise ArgumentError(
-                f"expected {wanted} input (got {input.array.ndim}D input)",
-                f"The input has shape {list(input.array.shape)}: BatchNorm1d takes (n, c) and (n, c, l), BatchNorm2d "
-                "(n, c, h, w).",
-            )
+            raise self._wrong_rank(input)
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -90,12 +114,6 @@ class _BatchNorm(Module):
             from_batch,
             0.0 if momentum is None else momentum,
             self.eps,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -136,6 +154,16 @@ class BatchNorm2d(_BatchNorm):
     """
 
     ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalise each channel over batch and voxels; arguments as :class:`BatchNorm2d`.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, c, d, h, w)``
+    """
+
+    ranks = (5,)
 
 
 class LayerNorm(Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import ops
+from ..errors import ArgumentError
 from .module import Module
 
 
@@ -71,6 +72,19 @@ class ConstantPad2d(_ConstantPad):
     dims = 2
 
 
+class ConstantPad3d(_ConstantPad):
+    """A border of one number around volumes.
+
+    Args:
+        padding: widths (left, right, top, bottom, front, back), or one for all. value: the number.
+
+    Shape:
+        ``(*, d, h, w) -> (*, front + d + back, top + h + bottom, left + w + right)``
+    """
+
+    dims = 3
+
+
 class _ZeroPad(_ConstantPad):
     def __init__(self, padding: Any) -> None:
         super().__init__(padding, 0.0)
@@ -91,6 +105,12 @@ class ZeroPad2d(_ZeroPad):
     dims = 2
 
 
+class ZeroPad3d(_ZeroPad):
+    """:class:`ConstantPad3d` of zeros."""
+
+    dims = 3
+
+
 class ReflectionPad1d(_Pad):
     """A border that mirrors the sequence, without its edge; arguments as :class:`ZeroPad1d`.
 
@@ -106,6 +126,12 @@ class ReflectionPad2d(_Pad):
     """A border that mirrors the image, without its edge; arguments as :class:`ZeroPad2d`."""
 
     mode, dims = "reflect", 2
+
+
+class ReflectionPad3d(_Pad):
+    """A border that mirrors the volume, without its edge; arguments as :class:`ZeroPad3d`."""
+
+    mode, dims = "reflect", 3
 
 
 class ReplicationPad1d(_Pad):
@@ -125,7 +151,26 @@ class ReplicationPad2d(_Pad):
     mode, dims = "replicate", 2
 
 
-class CircularPad1d(_Pad):
+class ReplicationPad3d(_Pad):
+    """A border that repeats the edge; arguments as :class:`ZeroPad3d`."""
+
+    mode, dims = "replicate", 3
+
+
+class _CircularPad(_Pad):
+    mode = "circular"
+
+    def forward(self, input: Any) -> Any:
+        ranks = self.dims + 1, self.dims + 2
+        if input.dim() not in ranks:
+            raise ArgumentError(
+                f"expected {ranks[0]}D or {ranks[1]}D input (got {input.dim()}D input)",
+                "The dimensions are batch (or none), channels, and those that get a border.",
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_CircularPad):
     """A border that goes on at the other end; arguments as :class:`ZeroPad1d`.
 
     >>> import tinyconv as tc
@@ -133,10 +178,16 @@ class CircularPad1d(_Pad):
     tensor([[1., 2., 0., 1., 2., 0., 1.]])
     """
 
-    mode, dims = "circular", 1
+    dims = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPad):
     """A border that goes on at the other end; arguments as :class:`ZeroPad2d`."""
 
-    mode, dims = "circular", 2
+    dims = 2
+
+
+class CircularPad3d(_CircularPad):
+    """A border that goes on at the other end; arguments as :class:`ZeroPad3d`."""
+
+    dims = 3

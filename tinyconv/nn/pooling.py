@@ -72,6 +72,16 @@ class MaxPool2d(_MaxPool):
     function = staticmethod(ops.max_pool2d)
 
 
+class MaxPool3d(_MaxPool):
+    """Take the largest value under each window of a volume; arguments as :class:`MaxPool2d`, depth first.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, c, od, oh, ow)``
+    """
+
+    function = staticmethod(ops.max_pool3d)
+
+
 class AvgPool1d(Module):
     """Average under each window of a sequence; arguments as :class:`AvgPool2d`."""
 
@@ -107,16 +117,8 @@ class AvgPool1d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(Module):
-    """Average under each window of an image.
-
-    Args:
-        kernel_size, stride, padding, ceil_mode: as :class:`MaxPool2d`; padding is zeros.
-        count_include_pad: count the padding in the average. divisor_override: divide by this instead.
-
-    Shape:
-        ``(n, c, h, w) -> (n, c, oh, ow)``
-    """
+class _AvgPool(Module):
+    function: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class AvgPool2d(Module):
         self.divisor_override = divisor_override
 
     def forward(self, input: Any) -> Any:
-        return ops.avg_pool2d(
+        return type(self).function(
             input,
             self.kernel_size,
             self.stride,
@@ -148,6 +150,30 @@ class AvgPool2d(Module):
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(_AvgPool):
+    """Average under each window of an image.
+
+    Args:
+        kernel_size, stride, padding, ceil_mode: as :class:`MaxPool2d`; padding is zeros.
+        count_include_pad: count the padding in the average. divisor_override: divide by this instead.
+
+    Shape:
+        ``(n, c, h, w) -> (n, c, oh, ow)``
+    """
+
+    function = staticmethod(ops.avg_pool2d)
+
+
+class AvgPool3d(_AvgPool):
+    """Average under each window of a volume; arguments as :class:`AvgPool2d`, depth first.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, c, od, oh, ow)``
+    """
+
+    function = staticmethod(ops.avg_pool3d)
 
 
 class _Adaptive(Module):
@@ -180,6 +206,16 @@ class AdaptiveAvgPool2d(_Adaptive):
     function = staticmethod(ops.adaptive_avg_pool2d)
 
 
+class AdaptiveAvgPool3d(_Adaptive):
+    """Average over windows that divide a volume into ``output_size`` slices, rows and columns.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, c, od, oh, ow)``
+    """
+
+    function = staticmethod(ops.adaptive_avg_pool3d)
+
+
 class _AdaptiveMax(_Adaptive):
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__(output_size)
@@ -203,3 +239,122 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
     """
 
     function = staticmethod(ops.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMax):
+    """Largest value over windows that divide a volume into ``output_size`` slices, rows and columns.
+
+    Shape:
+        ``(n, c, d, h, w) -> (n, c, od, oh, ow)``
+    """
+
+    function = staticmethod(ops.adaptive_max_pool3d)
+
+
+class _LPPool(Module):
+    function: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Any) -> Any:
+        return type(self).function(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """The norm of each window of a sequence; arguments as :class:`LPPool2d`."""
+
+    function = staticmethod(ops.lp_pool1d)
+
+
+class LPPool2d(_LPPool):
+    """The norm of each window of an image.
+
+    Args:
+        norm_type: p; 1 is the sum, infinity the largest absolute value.
+        kernel_size, stride, ceil_mode: as :class:`MaxPool2d`.
+
+    Shape:
+        ``(n, c, h, w) -> (n, c, oh, ow)``
+
+    >>> import tinyconv as tc
+    >>> tc.nn.LPPool2d(2, 2)(tc.tensor([[[3., 0.], [0., 4.]]]))
+    tensor([[[5.]]])
+    """
+
+    function = staticmethod(ops.lp_pool2d)
+
+
+class LPPool3d(_LPPool):
+    """The norm of each window of a volume; arguments as :class:`LPPool2d`."""
+
+    function = staticmethod(ops.lp_pool3d)
+
+
+class _MaxUnpool(Module):
+    function: ClassVar[Callable[..., Any]]
+    dims: ClassVar[int]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = (
+            v if isinstance(v, (tuple, list)) else (v,) * self.dims
+            for v in (kernel_size, kernel_size if stride is None else stride, padding)
+        )
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return type(self).function(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Lay what :class:`MaxPool1d` took back to its places; arguments as :class:`MaxUnpool2d`."""
+
+    dims = 1
+    function = staticmethod(ops.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Lay what :class:`MaxPool2d` took back to its places, among zeros.
+
+    Args:
+        kernel_size, stride, padding: those of the pooling. The layer is called with what
+            ``MaxPool2d(..., return_indices=True)`` returns and, if several sizes pool to the input's, ``output_size``.
+
+    Shape:
+        ``(n, c, oh, ow), (n, c, oh, ow) -> (n, c, h, w)``, ``h = (oh - 1)s - 2p + k``
+
+    >>> import tinyconv as tc
+    >>> y, places = tc.nn.MaxPool2d(2, return_indices=True)(tc.tensor([[[1., 2.], [3., 4.]]]))
+    >>> tc.nn.MaxUnpool2d(2)(y, places)
+    tensor([[[0., 0.],
+             [0., 4.]]])
+    """
+
+    dims = 2
+    function = staticmethod(ops.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Lay what :class:`MaxPool3d` took back to its places; arguments as :class:`MaxUnpool2d`."""
+
+    dims = 3
+    function = staticmethod(ops.max_unpool3d)

@@ -20,6 +20,14 @@ from .activation import (
     softsign,
     tanhshrink,
 )
+from .adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from .addition import (
     addbmm,
     addbmm_,
@@ -59,6 +67,7 @@ from .arrange import (
     transpose_,
     unsqueeze_,
 )
+from .bilinear import bilinear
 from .blend import (
     addcdiv,
     addcdiv_,
@@ -67,7 +76,7 @@ from .blend import (
     lerp,
     lerp_,
 )
-from .cdist import cdist
+from .cdist import cdist, pdist
 from .choose import clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_, clip, clip_, where
 from .compare import (
     allclose,
@@ -111,7 +120,15 @@ from .compare import (
     not_equal_,
     signbit,
 )
-from .conv import conv1d, conv2d, conv_block, conv_transpose1d, conv_transpose2d
+from .conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_block,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from .convert import (
     bfloat16,
     bool,
@@ -145,7 +162,14 @@ from .distance import (
     renorm,
     renorm_,
 )
-from .dropout import dropout, dropout2d
+from .dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
 from .elementwise import (
     abs,
     abs_,
@@ -283,6 +307,7 @@ from .extrema import (
 from .factor import old_cholesky, old_qr
 from .fill import copy_, fill_, zero_
 from .fold import fold, unfold
+from .grid import affine_grid, grid_sample
 from .indexing import (
     gather,
     index_select,
@@ -327,6 +352,7 @@ from .joining import (
     tile,
     vstack,
 )
+from .likelihood_loss import gaussian_nll_loss, poisson_nll_loss
 from .linalg import bmm, dot, einsum, matmul, mm, mv, outer, rmatmul
 from .linear import linear
 from .loss import (
@@ -338,6 +364,14 @@ from .loss import (
     mse_loss,
     smooth_l1_loss,
 )
+from .lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from .margin_loss import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+)
+from .max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from .normalization import batch_norm, group_norm, instance_norm, layer_norm
 from .norms import norm
 from .pad import pad
@@ -371,16 +405,8 @@ from .places import (
     put_,
     take,
 )
-from .pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
+from .pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
+from .pool3d import avg_pool3d, max_pool3d
 from .power import pow, pow_, square, square_
 from .products import (
     chain_matmul,
@@ -402,11 +428,21 @@ from .quantiles import (
 from .random import (
     bernoulli,
     bernoulli_,
+    cauchy_,
     exponential_,
+    geometric_,
+    log_normal_,
     multinomial,
     normal_,
     random_,
     uniform_,
+)
+from .ranking_loss import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from .rarer import (
     copysign,
@@ -446,6 +482,8 @@ from .reduce import (
 )
 from .replace import diagonal_scatter, select_scatter, slice_scatter
 from .resample import interpolate, upsample
+from .response_norm import local_response_norm, rms_norm
+from .rrelu import rrelu, rrelu_
 from .scans import (
     cummax,
     cummin,
@@ -463,6 +501,7 @@ from .scatter_reduce import scatter_reduce, scatter_reduce_
 from .search import (
     bucketize,
     histc,
+    isin,
     searchsorted,
 )
 from .shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
@@ -498,6 +537,7 @@ from .stacks import (
     tensor_split,
     vsplit,
 )
+from .statistics import corrcoef, cov
 from .subscript import getitem, index_put, index_put_, setitem
 from .triangles import (
     block_diag,

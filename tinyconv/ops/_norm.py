@@ -381,7 +381,8 @@ def normalise(
         channel_statistics(x, mean, rstd)
         count = x.size // len(mean)
         share = momentum if batches is None else 1 / batches
-        for running, value in (running_mean, mean), (running_var, rstd * (count / (count - 1))):
+        spread = rstd * (count / max(count - 1, 1))  # without bias
+        for running, value in (running_mean, mean), (running_var, spread):
             if running is not None:
                 running[...] = running * (1 - share) + value * share
     rstd[...] = 1 / xp.sqrt(rstd + eps)

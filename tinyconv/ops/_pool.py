@@ -74,7 +74,7 @@ def _sizes(x: Array, y: Array) -> tuple[int, ...]:
 @Kernel
 def pool_max(xp, x, y, where, kh, kw, sh, sw, ph, pw, dh, dw):
     """The largest element under each window, and which tap it is."""
-    y[...] = -inf
+    y[...] = 0  # until a tap is seen, which every window has
     where[...] = 0
     seen = xp.zeros(y.shape, bool)
     for tap, (a, b) in enumerate(product(range(kh), range(kw))):
@@ -318,7 +318,7 @@ def _unpool_sum_loop(start, stop, gy, gx, scale, kh, kw, sh, sw, ph, pw):
 # Of the elements under a window, with the padding if ``padded``; or the sum over a ``divisor`` that is not 0.
 
 
-def _counts(xp: Any, size: int, k: int, s: int, p: int, out: int, padded: bool) -> Array:
+def window_counts(xp: Any, size: int, k: int, s: int, p: int, out: int, padded: bool) -> Array:
     """How many elements of one axis each window counts."""
     start = xp.arange(out) * s - p
     end = xp.minimum(start + k, size + p)
@@ -332,7 +332,7 @@ def _scale(
     if divisor:
         return xp.full(y.shape[1:3], 1 / divisor, x.dtype)
     sides = zip(x.shape[1:3], window[:2], window[2:4], window[4:], y.shape[1:3], strict=True)
-    counts = xp.multiply.outer(*[_counts(xp, *v, padded) for v in sides])
+    counts = xp.multiply.outer(*[window_counts(xp, *v, padded) for v in sides])
     return (1 / counts.astype("float64")).astype(x.dtype)
 
 

@@ -1,7 +1,8 @@
 """Which operations ``autocast`` runs in halves, and which in float32: PyTorch's lists.
 
 Here are those that are one Function. What is made of several says ``recast(policy, ...)`` itself: the losses
-(in ``paired``), ``matmul`` of vectors, ``addmm``, ``layer_norm``, ``group_norm``, ``cosine_similarity``, ``interpolate``, ``pad``.
+(in ``tensors``), ``matmul`` of vectors, ``addmm``, ``layer_norm``, ``group_norm``, ``rms_norm``, ``cosine_similarity``,
+``pdist``, ``interpolate``, ``grid_sample``, ``pad``.
 What stands in no list takes what it gets, and of a mixture the wider type.
 """
 

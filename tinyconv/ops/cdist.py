@@ -1,4 +1,4 @@
-"""Distances between all vectors of one set and all of another."""
+"""Distances between all vectors of one set and all of another, or of one set."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 from ..autograd.autocast import FLOAT32_ON_CUDA, recast
 from ..autograd.function import Function, op, type_name
-from ..backend import Array
-from ..dtypes import FLOATS
+from ..backend import XP, Array
+from ..dtypes import FLOATS, HALVES
 from ..errors import DTypeError, ShapeError
 from ..shapes import broadcast
-from ._common import dtype_of, ndim_of, select, shape_of
+from ._common import dtype_of, ndim_of, not_implemented, select, shape_of
 from .elementwise import sub
+from .indexing import index_select
 from .reduce import Norm, sum
 from .views import expand, transpose, unsqueeze
 
@@ -102,3 +103,39 @@ def cdist(
     node = Norm((len(both) + 2,), False, float(p))
     node.label = "CdistBackward0"
     return node(difference)
+
+
+def pdist(input: Any, p: float = 2.0) -> Any:
+    """The p-norms of the differences of all pairs of vectors: (0, 1), (0, 2), ..., (1, 2), ...
+
+    .. math:: y_{ij} = \\lVert x_i - x_j \\rVert_p \\qquad i < j
+
+    Shape:
+        ``(n, d) -> (n (n - 1) / 2)``
+
+    Raises:
+        RuntimeError: ``p`` is negative. ShapeError: there are not two dimensions. DTypeError: the input has integers.
+
+    >>> import tinyconv as tc
+    >>> x = tc.tensor([[0., 0.], [3., 4.], [3., 0.]], requires_grad=True)
+    >>> d = tc.pdist(x)
+    >>> d
+    tensor([5., 3., 4.], grad_fn=<PdistBackward0>)
+    >>> d[0].backward()
+    >>> x.grad[1]
+    tensor([0.6000, 0.8000])
+    """
+    if ndim_of(input) != 2:
+        raise ShapeError(f"pdist only supports 2D tensors, got: {ndim_of(input)}D")
+    (x,) = recast(FLOAT32_ON_CUDA, input)
+    if x.array.dtype not in FLOATS:
+        raise DTypeError("pdist only supports floating-point dtypes", "Write x.float() first.")
+    if x.array.dtype in HALVES:
+        raise not_implemented("pdist", x.array, "Write x.float() first.")
+    if p < 0:
+        raise RuntimeError(f"pdist only supports non-negative p values\nIt is {p}.")
+    xp, n = XP[type(x.array)], len(x.array)
+    i, j = (x.wrap(at) for at in xp.triu_indices(n, 1))
+    node = Norm((1,), False, float(p))
+    node.label = "PdistBackward0"
+    return node(sub(index_select(x, 0, i), index_select(x, 0, j)))

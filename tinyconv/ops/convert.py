@@ -103,7 +103,7 @@ def type(input: Any, dtype: Any = None, non_blocking: Any = False) -> Any:
     """
     if dtype is None:
         return f"tinyconv.{type_name(input.array)}Tensor"
-    return to(input, dtype=to_dtype(dtype))
+    return to(input, dtype=to_dtype(getattr(dtype, "dtype", dtype)))  # of a LongTensor, too
 
 
 def type_as(input: Any, other: Any) -> Any:

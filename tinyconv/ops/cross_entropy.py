@@ -11,11 +11,11 @@ from ..dtypes import FLOATS
 from ..errors import ArgumentError, DTypeError, RangeError, ShapeError
 from ..shapes import Shape
 from ._common import ndim_of, shape_of
+from ._loss import reduced, reduction_of, tensors
 from ._softmax import as_rows, class_gradients, class_losses, dense
 from .activation import floats
 from .elementwise import neg
 from .indexing import Scatter
-from .loss import paired, reduced, reduction_of
 from .reduce import _wide, sum
 from .softmax import log_softmax, softmax
 from .views import named, reshape, unsqueeze
@@ -164,7 +164,7 @@ def nll_loss(
     tensor([[-0.5000,  0.0000,  0.0000],
             [ 0.0000,  0.0000, -0.5000]])
     """
-    input, target = paired("nll_loss_nd", input, target)
+    input, target = tensors("nll_loss_nd", input=input, target=target)
     how = reduction_of(reduction, size_average, reduce)
     floats(input, "nll_loss_out_frame")
     return _of_classes(NllLoss, input, target, weight, ignore_index, how)
@@ -206,7 +206,7 @@ def cross_entropy(
     tensor([[-0.7500,  0.2500,  0.2500,  0.2500],
             [ 0.2500,  0.2500, -0.7500,  0.2500]])
     """
-    input, target = paired("cross_entropy_loss", input, target)
+    input, target = tensors("cross_entropy_loss", input=input, target=target)
     floats(input, "log_softmax_lastdim_kernel_impl")
     how = reduction_of(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:

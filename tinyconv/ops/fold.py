@@ -5,70 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..autograd.function import Function, op
-from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, conv_size, expand_ints
-from ._common import shape_of
+from ._common import dtype_of, shape_of
 from .activation import floats
-from .conv.columns import fold_windows, unfold_windows
+from .conv.unfolded import Col2Im, Im2Col, Windows
 from .views import squeeze, unsqueeze
-
-
-class Windows(Function):
-    """What the two maps share: each is the transpose of the other."""
-
-    widens = "cpu"
-    size: Ints
-    kernel: Ints
-    stride: Ints
-    padding: Ints
-    dilation: Ints
-
-    def window(self) -> Ints:
-        """What the kernels of convolution ask for."""
-        out = map(conv_size, self.size, self.kernel, self.stride, self.padding, self.dilation)
-        return (*out, *self.kernel, *self.stride, *self.padding, *self.dilation)
-
-
-@op
-class Im2Col(Windows):
-    """(n, c, h, w) -> (n, c kh kw, oh ow)"""
-
-    size: Ints
-    kernel: Ints
-    stride: Ints
-    padding: Ints
-    dilation: Ints
-
-    def forward(self, x: Array) -> Array:
-        (n, c), (oh, ow, kh, kw, *_) = x.shape[:2], self.window()
-        columns = self.xp.empty((c * kh * kw, n, oh * ow), x.dtype)
-        unfold_windows(self.xp.ascontiguousarray(x), columns, *self.window())
-        return self.xp.ascontiguousarray(columns.swapaxes(0, 1))
-
-    def backward(self, g: Any) -> Any:
-        return (Col2Im(self.size, self.kernel, self.stride, self.padding, self.dilation)(g),)
-
-
-@op
-class Col2Im(Windows):
-    """(n, c kh kw, oh ow) -> (n, c, h, w), overlapping windows added up."""
-
-    size: Ints
-    kernel: Ints
-    stride: Ints
-    padding: Ints
-    dilation: Ints
-
-    def forward(self, columns: Array) -> Array:
-        n, rows = columns.shape[:2]
-        x = self.xp.empty((n, rows // prod(self.kernel), *self.size), columns.dtype)
-        fold_windows(self.xp.ascontiguousarray(columns.swapaxes(0, 1)), x, *self.window())
-        return x
-
-    def backward(self, g: Any) -> Any:
-        return (Im2Col(self.size, self.kernel, self.stride, self.padding, self.dilation)(g),)
 
 
 def _settings(**settings: Any) -> list[Ints]:
@@ -102,7 +44,8 @@ def _check_batch(shape: Shape, dims: int, what: str) -> None:
 
 def _apply(function: Windows, x: Any, kernel: str, dims: int) -> Any:
     """With or without a batch."""
-    floats(x, kernel)
+    if dtype_of(x).name != "bool":  # which torch takes
+        floats(x, kernel)
     return function(x) if len(shape_of(x)) == dims else squeeze(function(unsqueeze(x, 0)), 0)
 
 

@@ -1,63 +1,26 @@
-"""Losses of pairs of elements, and how a loss is reduced to one number."""
+"""Losses of pairs of elements."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..autograd.autocast import FLOAT32, FLOAT32_OR_ERROR, Policy, recast
+from ..autograd.autocast import FLOAT32_OR_ERROR
 from ..autograd.function import op, type_name
-from ..autograd.variable import Variable
 from ..backend import Array, demand
 from ..dtypes import FLOATS
 from ..errors import ArgumentError, DTypeError
 from ..shapes import broadcast
 from ._common import operands, select, shape_of
+from ._loss import reduced, reduction_of, tensors
 from ._rows import Binary
 from .activation import _logsigmoid, floats, logsigmoid
-from .elementwise import abs, div, exp, log, log1p, mul, sigmoid, sign, sub
-from .reduce import _wide, mean, sum
+from .elementwise import abs, exp, log, log1p, mul, sigmoid, sign, sub
+from .reduce import _wide, sum
 from .views import named
 
-# ── what all losses share ─────────────────────────────────────────────────────────────────────
-
-
-def reduction_of(reduction: str, size_average: Any = None, reduce: Any = None) -> str:
-    """Check ``reduction``, or translate the two flags that once stood for it."""
-    if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn(
-            "size_average and reduce args will be deprecated, please use "
-            f"reduction='{reduction}' instead.",
-            stacklevel=3,
-        )
-    if reduction not in ("none", "mean", "sum"):
-        raise ArgumentError(
-            f"{reduction} is not a valid value for reduction", "It is 'none', 'mean' or 'sum'."
-        )
-    return reduction
-
-
-def reduced(loss: Any, reduction: str, count: Any = None) -> Any:
-    """The losses of the elements as they are, their sum, or that sum over ``count``."""
-    if reduction == "none":
-        return loss
-    if reduction == "sum":
-        return sum(loss)
-    return mean(loss) if count is None else div(sum(loss), count)
-
-
-def paired(name: str, input: Any, target: Any, policy: Policy = FLOAT32) -> Sequence[Any]:
-    """Refuse numbers, lists and arrays of NumPy, with the way out; give back tensors, under autocast in float32."""
-    for i, (argument, value) in enumerate({"input": input, "target": target}.items(), 1):
-        if not isinstance(value, Variable):
-            raise TypeError(
-                f"{name}(): argument '{argument}' (position {i}) must be Tensor, not "
-                f"{type(value).__name__}\nWrite tinyconv.tensor({argument})."
-            )
-    return recast(policy, input, target)
+# ── of pairs ──────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(eq=False, repr=False)
@@ -186,7 +149,7 @@ def mse_loss(
     >>> x.grad
     tensor([0., 2.])
     """
-    input, target = paired("mse_loss", input, target)
+    input, target = tensors("mse_loss", input=input, target=target)
     how = reduction_of(reduction, size_average, reduce)
     _same_size(input, target)
     return _difference(MseLoss, (), input, target, how, weight)
@@ -213,7 +176,7 @@ def l1_loss(
     >>> x.grad
     tensor([-0.5000,  0.5000])
     """
-    input, target = paired("l1_loss", input, target)
+    input, target = tensors("l1_loss", input=input, target=target)
     how = reduction_of(reduction, size_average, reduce)
     _same_size(input, target)
     loss = abs(sub(input, target))
@@ -261,7 +224,7 @@ def smooth_l1_loss(
     >>> x.grad
     tensor([0.2500, 0.5000])
     """
-    input, target = paired("smooth_l1_loss", input, target)
+    input, target = tensors("smooth_l1_loss", input=input, target=target)
     how = reduction_of(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
@@ -306,7 +269,7 @@ def huber_loss(
     >>> x.grad
     tensor([0.2500, 0.5000])
     """
-    input, target = paired("huber_loss", input, target)
+    input, target = tensors("huber_loss", input=input, target=target)
     how = reduction_of(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
@@ -364,7 +327,7 @@ def binary_cross_entropy(
     >>> x.grad
     tensor([-1.0000,  2.5000])
     """
-    input, target = paired("binary_cross_entropy", input, target, FLOAT32_OR_ERROR)
+    input, target = tensors("binary_cross_entropy", FLOAT32_OR_ERROR, input=input, target=target)
     how = reduction_of(reduction, size_average, reduce)
     if shape_of(input) != shape_of(target):
         raise ArgumentError(
@@ -432,7 +395,7 @@ def binary_cross_entropy_with_logits(
     >>> x.grad
     tensor([-0.2500,  0.2500])
     """
-    input, target = paired("binary_cross_entropy_with_logits", input, target)
+    input, target = tensors("binary_cross_entropy_with_logits", input=input, target=target)
     how = reduction_of(reduction, size_average, reduce)
     if shape_of(input) != shape_of(target):
         raise ArgumentError(
@@ -482,7 +445,7 @@ def kl_div(
     >>> tc.nn.functional.kl_div(x, y, reduction="batchmean")
     tensor(0.1438)
     """
-    input, target = paired("kl_div", input, target)
+    input, target = tensors("kl_div", input=input, target=target)
     per_batch = reduction == "batchmean" and size_average is None and reduce is None
     how = "sum" if per_batch else reduction_of(reduction, size_average, reduce)
     if how == "mean" and size_average is None and reduce is None:

@@ -13,13 +13,14 @@ from ..autograd.variable import Variable
 from ..backend import Array
 from ..dtypes import HALVES
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..shapes import Ints
+from ..shapes import Ints, wrap_dim
 from ._common import as_given, cast, dtype_of, ndim_of, shape_of
 from ._layout import alike, empty_batch, rows, settled
 from ._norm import normalise, normalise_back
-from .elementwise import rsqrt
+from .elementwise import clone, rsqrt
 from .gate import gate
 from .reduce import mean, sum
+from .slices import select
 from .views import named, reshape
 
 # ── functions ─────────────────────────────────────────────────────────────────────────────────
@@ -102,6 +103,8 @@ def _standardize(x: Any, rows: int, eps: float) -> Any:
     size = prod(shape)
     if not size:
         return x
+    if rows == size:  # an element alone is its mean: exactly nothing, and no gradient
+        return x - x
     return reshape(BatchNorm(eps)(reshape(x, 1, rows, size // rows), None, None), shape)
 
 
@@ -142,13 +145,14 @@ def batch_norm(
 
     >>> import tinyconv as tc
     >>> x = tc.tensor([[1.], [3.]], requires_grad=True)
-    >>> y = tc.nn.functional.batch_norm(x, None, None, training=True, eps=0.)
+    >>> y = tc.nn.functional.batch_norm(x, None, None, training=True, eps=1e-12)
     >>> y.flatten()
     tensor([-1.,  1.], grad_fn=<ViewBackward0>)
     >>> y[0, 0].backward()
     >>> x.grad.flatten()
     tensor([0., 0.])
     """
+    _check_settings(input.array.shape, training, eps)
     return _batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps, False
     )
@@ -165,9 +169,25 @@ def batch_norm_relu(
     eps: float = 1e-05,
 ) -> Any:
     """``relu(batch_norm(...))`` in the passes over memory of :func:`batch_norm`; the arguments are the same."""
+    _check_settings(input.array.shape, training, eps)
     return _batch_norm(
         input, running_mean, running_var, weight, bias, training, momentum, eps, True
     )
+
+
+def _check_settings(shape: Ints, training: bool, eps: float) -> None:
+    if training and prod(shape[:1]) * prod(shape[2:]) == 1:
+        raise ArgumentError(
+            f"Expected more than 1 value per channel when training, got input size {_size(shape)}",
+            "One value has no variance: use a larger batch (DataLoader(drop_last=True) drops a last batch of one), or "
+            ".eval().",
+        )
+    if eps < 0 or (training and eps == 0):
+        domain = "positive during training" if training else "non-negative"
+        raise ArgumentError(
+            f"batch_norm eps must be {domain}, but got {eps}",
+            "It is added to the variance: 1e-5 is usual.",
+        )
 
 
 def _batch_norm(
@@ -182,13 +202,9 @@ def _batch_norm(
     relu: bool,
 ) -> Any:
     shape = input.array.shape
-    c = shape[1]
-    if training and prod(shape) // c <= 1:
-        raise ArgumentError(
-            f"Expected more than 1 value per channel when training, got input size {_size(shape)}",
-            "One value has no variance: use a larger batch (DataLoader(drop_last=True) drops a last batch of one), or "
-            ".eval().",
-        )
+    if 0 in shape:
+        return _affine_of_nothing(input, weight, bias)
+    c = shape[1 if len(shape) > 1 else wrap_dim(1, len(shape))]
     for name, v in (
         ("running_mean", running_mean),
         ("running_var", running_var),
@@ -230,6 +246,14 @@ def _batch_norm(
         else:
             write(v, v.wrap(array.astype(v.array.dtype, copy=False)))
     return y
+
+
+def _affine_of_nothing(x: Any, weight: Any, bias: Any) -> Any:
+    """No elements, on the way of the others as far as torch takes them: statistics stay as they are."""
+    y = clone(x)
+    if weight is not None:
+        y = y * select(weight, 0, 0)
+    return y if bias is None else y + select(bias, 0, 0)
 
 
 def _memory(running: Any, x: Array) -> Array:
@@ -340,18 +364,24 @@ def instance_norm(
     Source: Ulyanov, Vedaldi & Lempitsky, arXiv 1607.08022.
     """
     shape = shape_of(input)
-    n, c = shape[:2]
-    if use_input_stats and prod(shape[2:]) <= 1:
+    if use_input_stats and prod(shape[2:]) == 1:
         raise ArgumentError(
-            f"Expected more than 1 spatial element when training, got input size {_size(shape)}"
+            f"Expected more than 1 spatial element when training, got input size {_size(shape)}",
+            "One pixel has no variance: pool less before this layer.",
         )
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise ShapeError(
+            "Expected running_mean and running_var to be defined when use_input_stats is false",
+            "Make the layer with track_running_stats=True.",
+        )
+    c = shape[wrap_dim(1, len(shape))]
+    n = shape[0]
     means, variances, w, b = (
         None if v is None else v.repeat(n) for v in (running_mean, running_var, weight, bias)
     )
-    y = batch_norm(
-        reshape(input, 1, n * c, *shape[2:]), means, variances, w, b, use_input_stats, momentum, eps
-    )
+    x = reshape(input, 1, n * c, *shape[2:])
+    y = _batch_norm(x, means, variances, w, b, use_input_stats, momentum, eps, False)
     for running, many in ((running_mean, means), (running_var, variances)):
-        if many is not None and use_input_stats:
+        if many is not None and use_input_stats and n:
             write(running, running.wrap(many.array.reshape(n, c).mean(0)))
     return reshape(y, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..autograd.function import Function, op
@@ -10,6 +11,7 @@ from ..autograd.variable import Variable
 from ..backend import Array, backend_of
 from ..dtypes import FLOATS
 from ..generator import stream_on
+from ..shapes import Shape
 from ._common import cast, kind_of, not_implemented, shape_of, unbroadcast, zeros_like
 
 
@@ -45,6 +47,15 @@ def _source(a: Array, generator: Any) -> Any:
     return stream_on(backend_of(a), generator)
 
 
+def as_it_lies(a: Array, draw: Callable[[Shape], Array]) -> Array:
+    """What ``draw`` gives for the shape of ``a``: torch draws in the order of memory, largest stride first."""
+    if a.flags.c_contiguous:
+        return draw(a.shape)
+    order = sorted(range(a.ndim), key=lambda d: -a.strides[d])
+    drawn = draw(tuple(a.shape[d] for d in order))
+    return drawn.transpose(sorted(range(a.ndim), key=order.__getitem__))
+
+
 def _bounds(low: Any, high: Any, names: dict[str, Any]) -> tuple[Any, Any]:
     """``from`` is a word of Python's, so torch's name of the lower bound comes in ``names``."""
     low = names.pop("from", low)
@@ -65,7 +76,8 @@ def uniform_(
     """
     low, high = _bounds(from_, to, names)
     a = input.array
-    values = _source(a, generator).uniform(a.shape, a.dtype, float(low), float(high))
+    source = _source(a, generator)
+    values = as_it_lies(a, lambda shape: source.uniform(shape, a.dtype, float(low), float(high)))
     return _fill_(input, values, "Uniform")
 
 
@@ -78,7 +90,11 @@ def normal_(input: Any, mean: float = 0.0, std: float = 1.0, *, generator: Any =
     tensor([10.1541,  9.9707])
     """
     a = input.array
-    values = _source(a, generator).normal(a.shape, a.dtype, float(mean), float(std))
+    source, settings = _source(a, generator), (a.dtype, float(mean), float(std))
+    if a.flags.c_contiguous:
+        values = source.normal(a.shape, *settings)
+    else:
+        values = as_it_lies(a, lambda shape: source.normal_one_by_one(shape, *settings))
     return _fill_(input, values, "Normal")
 
 
@@ -92,9 +108,10 @@ def bernoulli_(input: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """
     a = input.array
     source = _source(a, generator)
-    ones = (
-        source.bernoulli_like(p.array) if isinstance(p, Variable) else source.bernoulli(p, a.shape)
-    )
+    if isinstance(p, Variable):
+        ones = source.bernoulli_like(p.array)
+    else:
+        ones = as_it_lies(a, lambda shape: source.bernoulli(p, shape))
     return _fill_(input, ones.astype(a.dtype), "Bernoulli")
 
 
@@ -117,11 +134,11 @@ def random_(
     a = input.array
     source = _source(a, generator)
     if low is None and high is None:
-        values = source.random(a.shape, a.dtype)
+        values = as_it_lies(a, lambda shape: source.random(shape, a.dtype))
     else:
         if high is None:
             low, high = 0, low
-        values = source.integers(low, high, a.shape, a.dtype)
+        values = as_it_lies(a, lambda shape: source.integers(low, high, shape, a.dtype))
     return _fill_(input, values, "Random")
 
 
@@ -133,9 +150,47 @@ def exponential_(input: Any, lambd: float = 1.0, *, generator: Any = None) -> An
     >>> tc.zeros(2).exponential_()
     tensor([3.5083, 1.2304])
     """
-    a = input.array
-    values = _source(a, generator).exponential(a.shape, a.dtype, float(lambd))
-    return _fill_(input, values, "Exponential")
+    return _distributed(input, generator, "exponential", "Exponential", float(lambd))
+
+
+def log_normal_(input: Any, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Any:
+    """Fill with numbers whose logarithms are normal, of this mean and standard deviation.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(2).log_normal_(0, 0.1)
+    tensor([1.1666, 0.9711])
+    """
+    return _distributed(input, generator, "log_normal", "LogNormal", float(mean), float(std))
+
+
+def cauchy_(input: Any, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Any:
+    """Fill with numbers of the Cauchy distribution of this median and half-width.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(2).cauchy_()
+    tensor([10.5977,  0.7648])
+    """
+    return _distributed(input, generator, "cauchy", "Cauchy", float(median), float(sigma))
+
+
+def geometric_(input: Any, p: float, *, generator: Any = None) -> Any:
+    """Fill with how many trials of probability ``p`` the first success takes.
+
+    >>> import tinyconv as tc
+    >>> g = tc.manual_seed(0)
+    >>> tc.zeros(3).geometric_(0.5)
+    tensor([1., 1., 2.])
+    """
+    return _distributed(input, generator, "geometric", "Geometric", float(p))
+
+
+def _distributed(x: Any, generator: Any, name: str, node: str, *settings: float) -> Any:
+    """Fill with what the generator's method of this name draws."""
+    draw = getattr(_source(x.array, generator), name)
+    kind = x.array.dtype
+    return _fill_(x, as_it_lies(x.array, lambda shape: draw(shape, kind, *settings)), node)
 
 
 # ── drawn by the numbers of a tensor ──────────────────────────────────────────────────────────

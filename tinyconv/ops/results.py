@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 
 class _Pair(NamedTuple):
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 class _Ends(NamedTuple):
-    min: Any
-    max: Any
+    min: Tensor
+    max: Tensor
 
 
 def _text(self: Any) -> str:

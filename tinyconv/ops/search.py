@@ -9,7 +9,7 @@ from ..autograd.function import Function, op, require_one_device, type_name
 from ..backend import XP, Array, demand
 from ..dtypes import FLOATS
 from ..errors import ShapeError
-from ._common import Number, dtype_of, ndim_of, not_implemented, shape_of
+from ._common import Number, dtype_of, ndim_of, not_implemented, result_dtype, shape_of
 
 # ── searching ─────────────────────────────────────────────────────────────────────────────────
 
@@ -119,6 +119,41 @@ def _in_order(x: Any, sorter: Any) -> Any:
 
 def _no_such_place(_: int) -> Exception:
     return _refused("sorter index out of range")
+
+
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Any:
+    """Which elements are among others.
+
+    Args:
+        assume_unique: no number comes twice in either; it makes no difference here.
+        invert: which are not.
+
+    Shape:
+        ``(*), (n) -> (*)`` of bool
+
+    >>> import tinyconv as tc
+    >>> tc.isin(tc.tensor([1, 2, 3]), tc.tensor([2, 5]))
+    tensor([False,  True, False])
+    """
+    given = [v for v in (elements, test_elements) if not isinstance(v, Number)]
+    if not given:
+        raise TypeError("isin() received an invalid combination of arguments\nOne is a Tensor.")
+    xp = XP[type(given[0].array)]
+    if len(given) == 2:
+        require_one_device("isin", elements=elements, test_elements=test_elements)
+    for v in given:
+        if v.array.dtype.kind == "b":
+            raise RuntimeError(
+                "Unsupported input type encountered for isin(): Bool\nWrite x.int() first."
+            )
+    kind = result_dtype(elements, test_elements).numpy
+    x, others = (
+        xp.asarray(v if isinstance(v, Number) else v.array).astype(kind)
+        for v in (elements, test_elements)
+    )
+    return given[0].wrap(xp.isin(x, others.ravel(), invert=invert))
 
 
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:

@@ -236,12 +236,13 @@ def permute(input: Any, *order: Any, dims: Any = None) -> Any:
     tinyconv.Size([4, 2, 3])
     """
     n = len(shape_of(input))
-    order = tuple(wrap_dim(d, n) for d in _sizes(order, dims))
+    order = tuple(_sizes(order, dims))
     if len(order) != n:
         raise ShapeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
             f"desired ordering of dimensions i.e. input.dim() = {n} is not equal to len(dims) = {len(order)}"
         )
+    order = tuple(wrap_dim(d, n) for d in order)
     if len(set(order)) != n:
         raise ShapeError("permute(): duplicate dims are not allowed.")
     return Permute(order)(input)

@@ -26,7 +26,7 @@ def _adam_numbers(t, lr, maximize, beta1, beta2, eps, decay, decoupled):
 
 
 @helper
-def _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2):
+def moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2):
     g = decayed(g, p, maximize, decay)
     return lerp(m, g, weight, rest), v * beta2 + g * weight2 * g
 
@@ -41,7 +41,7 @@ def _move(p, m, v, keep, root, eps, rate):
 @helper
 def _adam(g, p, m, v, maximize, decay, keep, weight, rest, beta2, weight2, root, eps, rate):
     """p goes down m, the mean of recent gradients, in units of the root of v, that of their squares."""
-    m, v = _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
+    m, v = moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
     return _move(p, m, v, keep, root, eps, rate), m, v
 
 
@@ -58,7 +58,7 @@ def _adam_loop(start, stop, g, numbers, p, m, v):
 @helper
 def _amsgrad(g, p, m, v, w, maximize, decay, keep, weight, rest, beta2, weight2, root, eps, rate):
     """The same with w, the largest v so far, under the root."""
-    m, v = _moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
+    m, v = moments(g, p, m, v, maximize, decay, weight, rest, beta2, weight2)
     w = np.maximum(w, v)
     return _move(p, m, w, keep, root, eps, rate), m, v, w
 
@@ -131,19 +131,19 @@ class Adam(Elementwise):
         }
         super().__init__(params, defaults)
 
-    def settings(self, group: Group) -> dict[str, Any]:
-        settings = super().settings(group)
-        betas = settings["betas"]
-        if not isinstance(betas, tuple) or len(betas) != 2:
+    def check(self, group: Group) -> None:
+        super().check(group)
+        names, values = ("lr", "betas[0]", "betas[1]"), (group["lr"], *group["betas"])
+        tensors = [name for name, v in zip(names, values, strict=True) if isinstance(v, Tensor)]
+        if ("betas[0]" in tensors) != ("betas[1]" in tensors):
             raise ArgumentError(
-                f"Invalid betas: {group['betas']}", "Write a pair: betas=(0.9, 0.999)."
+                "betas must be either both floats or both Tensors", "For instance (0.9, 0.999)."
             )
-        for i, beta in enumerate(betas):
-            if not 0 <= beta < 1:
-                raise ArgumentError(
-                    f"Invalid beta parameter at index {i}: {beta}", "It must be in [0, 1)."
-                )
-        return settings
+        if tensors and group["foreach"] and not group["capturable"]:
+            raise ArgumentError(
+                f"{tensors[0]} as a Tensor is not supported for capturable=False and foreach=True",
+                "Leave foreach away: it changes nothing here.",
+            )
 
     def buffers(self, group: Group) -> Buffers:
         names = ["step", "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"])]

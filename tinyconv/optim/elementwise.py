@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from math import isfinite
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -18,17 +18,9 @@ from .optimizer import Group, Optimizer, Params, State
 from .rule import Numbers, Rule, Terms
 from .update import Update, run
 
-_NONNEGATIVE = (
-    "eps",
-    "momentum",
-    "weight_decay",
-    "alpha",
-    "lr_decay",
-    "initial_accumulator_value",
-)
 _WORDS = {"lr": "learning rate", "eps": "epsilon value"}
 
-Buffers: TypeAlias = dict[str, float | None]  # names and first values
+Buffers: TypeAlias = dict[str, float | Tensor | None]  # names and first values
 
 
 class Elementwise(Optimizer):
@@ -40,9 +32,18 @@ class Elementwise(Optimizer):
     A step that raises has changed nothing: what can be wrong is looked at before the first write.
 
     Attributes: ``on_device`` names the settings that lie in memory of a GPU where the parameters do, so that a captured
-    step follows them; ``found_inf``, if it is a tensor on the GPU, undoes the next steps there if it is not zero.
+    step follows them; ``nonnegative`` names those that may not be negative; ``found_inf``, if it is a tensor on the GPU, undoes the next steps there if it is not zero.
     """
 
+    nonnegative: ClassVar[tuple[str, ...]] = (
+        "eps",
+        "momentum",
+        "momentum_decay",
+        "weight_decay",
+        "alpha",
+        "lr_decay",
+        "initial_accumulator_value",
+    )
     on_device = ("lr",)
     found_inf: Tensor | None = None
 
@@ -54,8 +55,8 @@ class Elementwise(Optimizer):
     def buffers(self, group: Group) -> Buffers:
         """Name the arrays kept per parameter and their first value.
 
-        ``"step"`` is a single number, which counts the updates. A buffer that begins with None is made,
-        of negative zeros, whenever it is not there.
+        ``"step"`` counts the updates; it and all ``counters`` are single numbers. A buffer that begins with None is
+        made, of negative zeros, whenever it is not there.
         """
         return {}
 
@@ -63,7 +64,8 @@ class Elementwise(Optimizer):
         """Return the rule that changes a parameter and its buffers, and the settings that its numbers follow from.
 
         Besides them a rule gets ``t``, the number of updates of the parameter, this one included, if there is a
-        ``"step"``; and ``lr``. The gradient comes as it is: ``decayed`` stands for ``maximize`` and ``weight_decay``.
+        ``"step"``; ``lr``; and other counters. The gradient comes as it is: ``decayed`` stands for ``maximize`` and
+        ``weight_decay``.
 
         Args:
             first: tells whether a buffer that begins with None was made for this update.
@@ -92,6 +94,11 @@ class Elementwise(Optimizer):
         finally:
             restore(token)
         return loss
+
+    @property
+    def undoes(self) -> bool:
+        """Whether ``found_inf`` undoes all that a step does on a GPU: unless updates are counted on the CPU."""
+        return all(g.get("capturable") or "step" not in self.buffers(g) for g in self.param_groups)
 
     def refresh(self) -> None:
         """Write rates that have changed into memory of the GPU, where captured steps read them."""
@@ -141,44 +148,57 @@ class Elementwise(Optimizer):
         members: list[tuple[Tensor, State]],
     ) -> Iterator[Update]:
         """Say for each parameter of a group what is to be done, and note that it is."""
-        names = [name for name in buffers if name != "step"]
+        names = [name for name in buffers if name not in self.counters]
+        counting = [name for name in buffers if name in self.counters]
         late = [name for name, value in buffers.items() if value is None]
-        lr, counts, capturable = settings.pop("lr"), "step" in buffers, settings.get("capturable")
+        lr = settings.pop("lr")
+        # Nobody waits for a rate on the GPU: what is counted with it is counted there.
+        there = settings.get("capturable") or (len(counting) > 1 and isinstance(lr, Tensor))
+        rules: dict[bool, tuple[Rule, Numbers]] = {}
         known: dict[Any, tuple[Rule, Terms, Numbers]] = {}
         for p, state in members:
-            array, t, there = p.array, 0.0, None
+            array, t = p.array, 0.0
+            others: Numbers = ()
             here = type(array) is np.ndarray
-            if counts:
-                step = state["step"].array
-                if type(step) is np.ndarray and capturable and not here:
-                    step = backend_of(array).from_numpy(step)
-                    state["step"] = Tensor.wrap(step)
-                if type(step) is np.ndarray:
-                    t = step.item() + 1
-                    step.fill(t)
-                else:
-                    there = step  # counted there
             missing = [name for name in late if state.get(name) is None]
             for name in missing:
                 state[name] = _full(array, -0.0)  # adds nothing, not even to -0
+            first = bool(missing)
+            if first not in rules:
+                rules[first] = self.update(first, **settings)
+            rule, constants = rules[first]
+            counters = [state[name].array for name in counting]
+            if counters and not here and (there or type(counters[0]) is not np.ndarray):
+                counters = [_on_gpu(state, name, array) for name in counting]
+                others = (0.0,) * (len(counters) - 1)  # to be read there
+            elif counters:
+                step, *more = counters
+                t = step.item() + 1
+                step.fill(t)
+                if more:
+                    others = _counted(rule, t, lr, more, constants)
+                counters = []
             if state:
                 self.state[p] = state
             place = None if here else backend_of(array).index(array)
-            key = t, bool(missing), array.dtype, here, place
+            key = t, *others, first, array.dtype, here, place
             if key not in known:
-                rule, constants = self.update(bool(missing), **settings)
+                constants = (*others, *constants)
                 terms = Terms(t, lr if here else self._rate(i, lr, array), constants)
                 numbers = map(array.dtype.type, rule.numbers(t, lr, *constants)) if here else ()
                 known[key] = rule, terms, tuple(numbers)
             p.bump()
-            arrays = [p.grad.array, array, *[state[name].array for name in names]]
-            yield *known[key], arrays, there
+            grad: Any = p.grad  # only members with one come here
+            arrays = [grad.array, array, *[state[name].array for name in names]]
+            yield *known[key], arrays, counters
 
     def new_state(self, p: Tensor, buffers: Buffers) -> State:
         """Make the state of a parameter before its first update."""
         return {
-            # the count begins on the CPU, whatever the device: reading it must not wait for a GPU
-            name: Tensor.wrap(np.zeros((), np.float32)) if name == "step" else _full(p.array, value)
+            # a count begins on the CPU, whatever the device: reading it must not wait for a GPU
+            name: Tensor.wrap(np.array(float(value), np.float32))
+            if name in self.counters
+            else _full(p.array, float(value))
             for name, value in buffers.items()
             if value is not None
         }
@@ -195,9 +215,11 @@ class Elementwise(Optimizer):
             value = group[name]
             usual = type(value) is bool or (type(value) is float and isfinite(value))
             settings[name] = value if usual else _plain(name, value)
-        for name in _NONNEGATIVE:
+        for name in self.nonnegative:
             if settings.get(name, 0) < 0:
                 raise invalid(name, group[name], "0 or more")
+        if "betas" in settings:
+            _check_betas(settings["betas"])
         return settings
 
     def check(self, group: Group) -> None:
@@ -223,7 +245,7 @@ class Elementwise(Optimizer):
                     f"which was made with other settings: build a new {type(self).__name__} with "
                     "the settings wanted"
                 )
-            if name != "step" and not _alike(p.array, buffer.array):
+            if name not in self.counters and not _alike(p.array, buffer.array):
                 raise _unlike(p.array, buffer.array, "buffer", f"{name!r} of a parameter:")
 
 
@@ -231,6 +253,16 @@ def invalid(name: str, value: Any, wanted: str) -> ArgumentError:
     """The error for a setting out of its range."""
     words = _WORDS.get(name, f"{name} value")
     return ArgumentError(f"Invalid {words}: {value}", f"{name} must be {wanted}.")
+
+
+def _check_betas(betas: Any) -> None:
+    if not isinstance(betas, tuple) or len(betas) != 2:
+        raise ArgumentError(f"Invalid betas: {betas}", "Write a pair: betas=(0.9, 0.999).")
+    for i, beta in enumerate(betas):
+        if not 0 <= beta < 1:
+            raise ArgumentError(
+                f"Invalid beta parameter at index {i}: {beta}", "It must be in [0, 1)."
+            )
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -256,6 +288,25 @@ def _plain(name: str, value: Any) -> Any:
     if not isfinite(value):
         raise invalid(name, value, "a finite number")
     return float(value)
+
+
+def _counted(rule: Rule, t: float, lr: Any, counters: list[Array], settings: Numbers) -> Numbers:
+    """Change further counters, on the CPU; return what the numbers of the update follow from."""
+    before = tuple([c.item() for c in counters])
+    assert rule.count is not None
+    made = rule.count(t, lr, *[c[()] for c in counters], *settings)
+    for counter, value in zip(counters, made, strict=True):
+        counter.fill(value)
+    return before if rule.late else tuple([c.item() for c in counters])
+
+
+def _on_gpu(state: State, name: str, array: Array) -> Array:
+    """A counter as a float32 where ``array`` is."""
+    counter = state[name].array
+    if type(counter) is np.ndarray:
+        counter = backend_of(array).from_numpy(counter.astype(np.float32))
+        state[name] = Tensor.wrap(counter)
+    return counter
 
 
 def _full(array: Array, value: float) -> Tensor:

@@ -7,7 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Optimizer:
     >>> x.tolist()
     [0.5, -1.5]
     """
+
+    counters: ClassVar[tuple[str, ...]] = ("step",)  # single numbers in the state of a parameter
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -217,7 +219,7 @@ class Optimizer:
         for number, entry in state_dict["state"].items():
             if number in owner:
                 p, group = owner[number]
-                state[p] = _load_state(p, entry)
+                state[p] = self._load_state(p, entry)
                 self.check_state(p, state[p], group)
             else:
                 state[number] = deepcopy(entry)
@@ -237,6 +239,17 @@ class Optimizer:
             )
         names = {k: v for k, v in group.items() if k == "param_names"}
         return {**names, **switches, **deepcopy(saved), "params": group["params"]}
+
+    def _load_state(self, p: Tensor, entry: State) -> State:
+        """Copy the saved state of one parameter: counters stay on the CPU, buffers go where the parameter is."""
+        state: State = {}
+        for name, value in entry.items():
+            if name in self.counters:
+                kind = np.float32 if name == "step" else p.array.dtype
+                state[name] = Tensor.wrap(np.array(_on_cpu(value), kind))
+            elif value is not None:  # None: a buffer that the next step makes
+                state[name] = _loaded(p, value)
+        return state
 
     def _params(self) -> Iterable[Tensor]:
         return (p for group in self.param_groups for p in group["params"])
@@ -276,18 +289,17 @@ def _unzip(params: Any) -> tuple[list[Any], list[str]]:
     return [entry[1] for entry in entries] if names else entries, names
 
 
-def _load_state(p: Tensor, entry: State) -> State:
-    """Copy the saved state of one parameter: ``step`` as it is, buffers as the parameter is."""
-    home = backend_of(p.array)
-    state: State = {}
-    for name, value in entry.items():
-        if isinstance(value, Tensor):
-            value = backend_of(value.array).to_numpy(value.array)
-        if name == "step":
-            state[name] = Tensor.wrap(np.array(np.asarray(value), np.float32))
-        elif hasattr(value, "__array__"):
-            array = np.array(np.asarray(value), p.array.dtype)
-            state[name] = Tensor.wrap(home.from_numpy(array))
-        elif value is not None:  # None: a buffer that the next step makes
-            state[name] = deepcopy(value)
-    return state
+def _loaded(p: Tensor, value: Any) -> Any:
+    """A copy of what belongs to a parameter: arrays with its number type and on its device, also those in lists."""
+    if isinstance(value, list):
+        return [_loaded(p, v) for v in value]
+    if not hasattr(value, "__array__"):
+        return deepcopy(value)
+    array = np.array(_on_cpu(value), p.array.dtype)
+    return Tensor.wrap(backend_of(p.array).from_numpy(array))
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return backend_of(value.array).to_numpy(value.array)
+    return np.asarray(value)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..backend import Array, Kernel, helper
 
 Numbers = tuple[float, ...]
@@ -33,14 +35,33 @@ def lerp(a, b, weight, rest):
     return b - (b - a) * rest
 
 
+def single(x: Any) -> Any:
+    """x rounded to float32, the number type of a counter."""
+    return np.float32(x)
+
+
+def like(x: Any, counter: Any) -> Any:
+    """x rounded to the number type of a counter, which is another than float32 where it was loaded so."""
+    return counter.dtype.type(x)
+
+
 class Rule(Kernel):
     """How an update changes a parameter and its buffers.
 
     ``change(g, p, *buffers, *numbers)`` returns what they become, and ``numbers(t, lr, *settings)`` the numbers it
     takes: t counts the updates. Both are helpers. As a kernel it is ``rule(g, numbers, p, *buffers)``.
+
+    A rule may keep other counters of a parameter than t. They are the first settings, and ``count(t, lr, *settings)``
+    returns what they become, before ``numbers`` is asked, or ``late``: after; what t is then, is left open.
     """
 
-    def __init__(self, change: Callable[..., Any], numbers: Callable[..., Numbers]) -> None:
+    def __init__(
+        self,
+        change: Callable[..., Any],
+        numbers: Callable[..., Numbers],
+        count: Callable[..., Numbers] | None = None,
+        late: bool = False,
+    ) -> None:
         def definition(xp: Any, g: Array, given: Numbers, *arrays: Array) -> None:
             made = change(g, *arrays, *given)
             for a, new in zip(arrays, made if len(arrays) > 1 else (made,), strict=True):
@@ -48,7 +69,7 @@ class Rule(Kernel):
 
         definition.__name__, definition.__doc__ = change.__name__.strip("_"), change.__doc__
         super().__init__(definition)
-        self.change, self.numbers = change, numbers
+        self.change, self.numbers, self.count, self.late = change, numbers, count, late
 
 
 class Terms(NamedTuple):

@@ -10,9 +10,9 @@ from ..backend import Array, hush, is_whole, restore, share
 from .launch import Launches, overlap
 from .rule import Numbers, Rule, Terms
 
-# One parameter's part in a step: the terms, and on the CPU the numbers that follow from them; g, p, *buffers; on a GPU
-# where its updates are counted, if that is there.
-Update: TypeAlias = tuple[Rule, Terms, Numbers, list[Array], Array | None]
+# One parameter's part in a step: the terms, and on the CPU the numbers that follow from them; g, p, *buffers; its counters,
+# if they lie on a GPU.
+Update: TypeAlias = tuple[Rule, Terms, Numbers, list[Array], list[Array]]
 
 
 def run(updates: list[Update], found: Array | None = None) -> None:
@@ -40,11 +40,11 @@ def _cut(updates: list[Update], found: Array | None) -> None:
     """Give each thread its part of all numbers: some parameters, and pieces of those that are cut."""
     flat, total = [], 0
     launches = None
-    for rule, terms, numbers, arrays, step in updates:
+    for rule, terms, numbers, arrays, counters in updates:
         g, p, *buffers = arrays
         if type(p) is not np.ndarray:
             launches = launches or Launches(found)
-            launches.take(rule, terms, arrays, step)
+            launches.take(rule, terms, arrays, counters)
         elif all(a.flags.c_contiguous for a in (p, *buffers)):
             total += p.size
             flat.append((rule, numbers, [a.reshape(-1) for a in arrays], total))

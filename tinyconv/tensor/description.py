@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from .. import ops
 from ..backend import backend_of, place_of
 from ..dtypes import device, dtype, strided, to_dtype
 from ..shapes import Size
 from .methods import Methods
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 
 class Description(Methods):
@@ -18,6 +21,11 @@ class Description(Methods):
     def shape(self) -> Size:
         """The size of each dimension."""
         return tuple.__new__(Size, self.array.shape)
+
+    @overload
+    def size(self, dim: None = None) -> Size: ...
+    @overload
+    def size(self, dim: int) -> int: ...
 
     def size(self, dim: Any = None) -> Any:
         """The shape, or the size of one dimension."""
@@ -108,12 +116,12 @@ class Description(Methods):
         return self.inference
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Tensor:
         """Dimensions in reverse order."""
         return ops.permute(self, *reversed(range(self.array.ndim)))
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Tensor:
         """The last two dimensions swapped."""
         if self.array.ndim < 2:
             raise RuntimeError(

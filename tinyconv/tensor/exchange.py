@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import ops
 from ..autograd.variable import Variable
@@ -14,11 +14,16 @@ from ..errors import InplaceError
 from ..printing import tensor_text
 from .tape import Tape
 
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+Number: TypeAlias = bool | int | float
+
 
 class Exchange(Tape):
     """What Python and NumPy ask of a tensor."""
 
-    def item(self) -> Any:
+    def item(self) -> Number:
         """The one element as a Python number."""
         if self.array.size != 1:
             raise RuntimeError(
@@ -99,12 +104,12 @@ class Exchange(Tape):
             raise TypeError("len() of a 0-d tensor")
         return len(self.array)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
         return iter(ops.unbind(self))
 
-    def __reversed__(self) -> Any:
+    def __reversed__(self) -> Tensor:
         return ops.flip(self, 0)
 
     def __contains__(self, element: Any) -> bool:

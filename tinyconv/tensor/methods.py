@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import ops
 from ..autograd.variable import Variable
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 
 class Methods(Variable):
@@ -46,23 +49,23 @@ class Methods(Variable):
     prelu, hardshrink = ops.prelu, ops.hardshrink
     clone = ops.clone
 
-    def where(self, condition: Any, other: Any) -> Any:
+    def where(self, condition: Any, other: Any) -> Tensor:
         """The elements of this tensor where ``condition`` is true, of ``other`` elsewhere."""
         return ops.where(condition, self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Tensor:
         return ops.add(other, self)
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Any) -> Tensor:
         return ops.mul(ops.reciprocal(self), other)  # torch's two roundings, not one
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: Any) -> Tensor:
         return ops.floor_divide(other, self)
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: Any) -> Tensor:
         return ops.remainder(other, self)
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: Any) -> Tensor:
         return ops.pow(other, self)
 
     # ── comparison and logic ──
@@ -80,16 +83,16 @@ class Methods(Variable):
     isnan, isinf, isfinite = ops.isnan, ops.isinf, ops.isfinite
     isposinf, isneginf, isreal, signbit = ops.isposinf, ops.isneginf, ops.isreal, ops.signbit
 
-    def __rlshift__(self, other: Any) -> Any:
+    def __rlshift__(self, other: Any) -> Tensor:
         return ops.bitwise_left_shift(other, self)
 
-    def __rrshift__(self, other: Any) -> Any:
+    def __rrshift__(self, other: Any) -> Tensor:
         return ops.bitwise_right_shift(other, self)
 
-    def __eq__(self, other: Any) -> Any:
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # element by element
         return ops.eq(self, other) if _comparable(other) else NotImplemented
 
-    def __ne__(self, other: Any) -> Any:
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # element by element
         return ops.ne(self, other) if _comparable(other) else NotImplemented
 
     __hash__ = Variable.__hash__  # by identity: == compares elements
@@ -105,6 +108,7 @@ class Methods(Variable):
         ops.nansum,
         ops.nanmean,
     )
+    cov, corrcoef = ops.cov, ops.corrcoef
     median, nanmedian, mode, kthvalue = ops.median, ops.nanmedian, ops.mode, ops.kthvalue
     quantile, nanquantile, histc = ops.quantile, ops.nanquantile, ops.histc
     dist, renorm = ops.dist, ops.renorm
@@ -209,7 +213,8 @@ class Methods(Variable):
     masked_fill_, scatter_ = ops.masked_fill_, ops.scatter_
     scatter_add_, index_put_ = ops.scatter_add_, ops.index_put_
     uniform_, normal_, bernoulli_ = ops.uniform_, ops.normal_, ops.bernoulli_
-    random_, exponential_ = ops.random_, ops.exponential_
+    random_, exponential_, geometric_ = ops.random_, ops.exponential_, ops.geometric_
+    log_normal_, cauchy_ = ops.log_normal_, ops.cauchy_
     bernoulli, multinomial = ops.bernoulli, ops.multinomial
 
 

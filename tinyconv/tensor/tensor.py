@@ -7,7 +7,8 @@ from typing import Any
 from .. import ops
 from ..autograd.variable import Variable
 from ..backend import Array, get_backend
-from ..dtypes import get_default_dtype, to_device, to_dtype
+from ..dtypes import dtype as DType
+from ..dtypes import get_default_dtype, iinfo, to_device, to_dtype
 from ..shapes import Size
 from .exchange import Exchange
 
@@ -21,19 +22,7 @@ class Tensor(Exchange):
     __module__ = "tinyconv"  # where users find it
 
     def __init__(self, *data: Any) -> None:
-        if len(data) == 1 and isinstance(data[0], Size):
-            data = data[0]
-        elif len(data) == 1 and isinstance(data[0], float):
-            raise TypeError("new(): data must be a sequence (got float)\nWrite tensor(number).")
-        elif len(data) == 1 and isinstance(data[0], str):
-            raise TypeError("new(): invalid data type 'str'")
-        numpy, kind = _cpu.xp, get_default_dtype().numpy
-        if all(isinstance(n, int) for n in data):
-            self.array = numpy.zeros(data or (0,), kind)  # Tensor(2, 3): a shape
-        else:
-            self.array = numpy.array(
-                data[0].array if isinstance(data[0], Tensor) else data[0], kind
-            )
+        self.array = _filled(data, get_default_dtype().numpy)
 
     @staticmethod
     def wrap(array: Array) -> Tensor:
@@ -136,4 +125,53 @@ class Parameter(Tensor):
 
 
 _cpu = get_backend("cpu")
+
+
+def _filled(data: tuple[Any, ...], kind: Any) -> Array:
+    """Of data, or zeros of a shape."""
+    if len(data) == 1 and isinstance(data[0], Size):
+        data = data[0]
+    elif len(data) == 1 and isinstance(data[0], float):
+        raise TypeError("new(): data must be a sequence (got float)\nWrite tensor(number).")
+    elif len(data) == 1 and isinstance(data[0], str):
+        raise TypeError("new(): invalid data type 'str'")
+    if all(isinstance(n, int) for n in data):
+        return _cpu.xp.zeros(data or (0,), kind)
+    given = _cpu.xp.array(data[0].array if isinstance(data[0], Tensor) else data[0])
+    if kind.kind in "iu" and given.size and not isinstance(data[0], Tensor):
+        limits = iinfo(to_dtype(kind))
+        if given.min() < limits.min or given.max() > limits.max:
+            raise RuntimeError(
+                f"value cannot be converted to type {limits.dtype} without overflow\n"
+                f"It holds numbers from {limits.min} to {limits.max}."
+            )
+    with _cpu.xp.errstate(over="ignore"):  # a float becomes infinite
+        return given.astype(kind)
+
+
+class TensorType:
+    """An old name of a number type: it makes tensors of a shape or of data, and knows them.
+
+    >>> import tinyconv as tc
+    >>> tc.LongTensor([1, 2])
+    tensor([1, 2])
+    >>> tc.FloatTensor(1, 2)
+    tensor([[0., 0.]])
+    >>> isinstance(tc.ones(1), tc.FloatTensor), tc.ones(1).type(tc.LongTensor)
+    (True, tensor([1]))
+    """
+
+    def __init__(self, name: str, dtype: DType) -> None:
+        self.__name__, self.dtype = f"{name}Tensor", dtype
+
+    def __call__(self, *data: Any) -> Tensor:
+        return Tensor.wrap(_filled(data, self.dtype.numpy))
+
+    def __instancecheck__(self, x: Any) -> bool:
+        return isinstance(x, Tensor) and x.is_cpu and x.dtype == self.dtype
+
+    def __repr__(self) -> str:
+        return f"<class 'tinyconv.{self.__name__}'>"
+
+
 Variable.results = Tensor

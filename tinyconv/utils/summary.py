@@ -240,16 +240,16 @@ def _with_batch(
 ) -> tuple[list[tuple[int, ...]], bool]:
     """The shapes with batch dimension, and whether it had to be made up.
 
-    A size may come with it or without. The first layer for sequences or images tells how many
-    dimensions it wants; where there is none, two and four are taken to be complete.
+    A size may come with it or without. The first layer for sequences, images or volumes tells how many
+    dimensions it wants; where there is none, two, four and five are taken to be complete.
     """
     one = all(isinstance(n, int) for n in input_size)
     shapes = [tuple(input_size)] if one else [tuple(s) for s in input_size]
     if batch_size != -1:
         return [(batch_size, *s) for s in shapes], False
     names = (type(m).__name__ for m in model.modules())
-    rank = next((int(name[-2]) + 2 for name in names if name.endswith(("1d", "2d"))), None)
-    complete = (rank,) if rank else (2, 4)
+    rank = next((int(name[-2]) + 2 for name in names if name.endswith(("1d", "2d", "3d"))), None)
+    complete = (rank,) if rank else (2, 4, 5)
     if not one or len(shapes[0]) in complete:
         return shapes, False
     return [(1, *s) for s in shapes], True

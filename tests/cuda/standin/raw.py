@@ -138,9 +138,9 @@ class RawModule:
 
 
 def reached(record: Any, itemsize: int) -> Any:
-    """The memory that a record leads to: in each row of its table a size comes second, addresses after it."""
+    """The memory that a record leads to: in each row of its table a size comes second, addresses after it, of counters first."""
     for _, size, *addresses in record["row"][: record["count"]].tolist():
-        yield from (arrays.memory_at(address, size * itemsize if i else 4)
+        yield from (arrays.memory_at(address, size * itemsize if i >= record["counters"] else 4)
                     for i, address in enumerate(addresses) if address)  # fmt: skip
 
 

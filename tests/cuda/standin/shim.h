@@ -25,6 +25,7 @@ using std::cos;
 using std::erf;
 using std::erfc;
 using std::exp;
+using std::fabs;
 using std::log;
 using std::max;
 using std::min;

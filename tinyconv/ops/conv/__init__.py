@@ -1,19 +1,28 @@
-"""Convolution and its transpose, over one and two dimensions."""
+"""Convolution and its transpose, over one, two and three dimensions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...errors import ArgumentError, ShapeError
-from ...shapes import Ints, conv_transpose_size, expand_ints
+from ...shapes import Ints, conv_transpose_size
 from .._common import ndim_of, shape_of
 from ..elementwise import rsqrt
 from ..pad import pad
 from ..views import reshape, squeeze, unsqueeze
-from .checks import check, settings
+from . import volume
+from .checks import check_channels, check_ranks, expanded, settings
 from .maps import Conv, ConvBlock, ConvInput
 
-__all__ = ["conv1d", "conv2d", "conv_block", "conv_transpose1d", "conv_transpose2d"]
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_block",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+]
 
 
 def _conv(
@@ -27,10 +36,14 @@ def _conv(
     dilation: Any,
     groups: int,
 ) -> Any:
-    check(name, x, w, b, nd, shape_of(w)[1] * groups if ndim_of(w) == nd + 2 else 0, groups)
+    check_ranks(name, x, w, nd)
+    odd: list[int] = []
     if isinstance(padding, str):
-        x, padding = _named_padding(nd, x, w, stride, padding, dilation)
+        odd, padding = _named_padding(nd, w, stride, padding, dilation)
     s, p, d = settings(nd, stride, padding, dilation, groups)
+    check_channels(name, x, w, b, nd, groups)
+    if any(odd):
+        x = pad(x, odd)
     single = ndim_of(x) == nd + 1
     if single:
         x = unsqueeze(x, 0)
@@ -43,30 +56,29 @@ def _conv(
             f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size",
             "The image has become smaller than the filter: pool less before this layer, or pad.",
         )
-    y = Conv(s, p, d, groups)(x, w) if b is None else Conv(s, p, d, groups)(x, w, b)
+    if nd == 3:
+        y = volume.correlate(x, w, b, s, p, d, groups)
+    else:
+        y = Conv(s, p, d, groups)(x, w) if b is None else Conv(s, p, d, groups)(x, w, b)
     return squeeze(y, 0) if single else y
 
 
 def _named_padding(
-    nd: int, x: Any, w: Any, stride: Any, padding: str, dilation: Any
-) -> tuple[Any, Any]:
-    """'valid' is none; 'same' pads ``d (k - 1)`` in all, the odd one at the end."""
+    nd: int, w: Any, stride: Any, padding: str, dilation: Any
+) -> tuple[list[int], Any]:
+    """'valid' is none; 'same' pads ``d (k - 1)`` in all, the odd one at the end, which is told apart, as for ``pad``."""
     if padding == "valid":
-        return x, 0
+        return [], 0
     if padding != "same":
         raise ArgumentError(f"Invalid padding string {padding!r}, should be one of 'valid', 'same'")
-    if set(expand_ints(stride, nd, "stride")) != {1}:
+    if set(expanded(stride, nd, "stride")) != {1}:
         raise ShapeError(
             "padding='same' is not supported for strided convolutions",
             "Give the padding in pixels.",
         )
-    total = [
-        d * (k - 1)
-        for d, k in zip(expand_ints(dilation, nd, "dilation"), shape_of(w)[2:], strict=True)
-    ]
-    if any(t % 2 for t in total):
-        x = pad(x, [n for t in reversed(total) for n in (0, t % 2)])
-    return x, tuple(t // 2 for t in total)
+    sides = zip(expanded(dilation, nd, "dilation"), shape_of(w)[2:], strict=True)
+    total = [d * (k - 1) for d, k in sides]
+    return [n for t in reversed(total) for n in (0, t % 2)], tuple(t // 2 for t in total)
 
 
 def _conv_transpose(
@@ -81,14 +93,18 @@ def _conv_transpose(
     groups: int,
     dilation: Any,
 ) -> Any:
-    check(name, x, w, b, nd, shape_of(w)[0], groups)
+    check_ranks(name, x, w, nd)
     s, p, d = settings(nd, stride, padding, dilation, groups)
-    extra = expand_ints(output_padding, nd, "output_padding")
+    extra = expanded(output_padding, nd, "output_padding")
+    if min(extra) < 0:
+        raise ShapeError("negative output_padding is not supported")
+    check_channels(name, x, w, b, nd, groups)
     if any(e >= max(a, c) for e, a, c in zip(extra, s, d, strict=True)):
+        sides = ("depth", "height", "width")[-max(nd, 2) :]
+        given = [("output_padding", extra), ("stride", s), ("dilation", d)]
+        got = (f"{what}_{side}: {v[i - nd]}" for what, v in given for i, side in enumerate(sides))
         raise ShapeError(
-            "output padding must be smaller than either stride or dilation, but got output_padding_height: "
-            f"{extra[0]} output_padding_width: {extra[-1]} stride_height: {s[0]} stride_width: {s[-1]} "
-            f"dilation_height: {d[0]} dilation_width: {d[-1]}"
+            f"output padding must be smaller than either stride or dilation, but got {' '.join(got)}"
         )
     single = ndim_of(x) == nd + 1
     if single:
@@ -96,11 +112,14 @@ def _conv_transpose(
     spatial = tuple(map(conv_transpose_size, shape_of(x)[2:], shape_of(w)[2:], s, p, d, extra))
     if min(spatial) <= 0:
         raise ShapeError(
-            f"Given input size per channel: {list(shape_of(x)[2:])}. Calculated output size per channel: "
-            f"{list(spatial)}. Output size is too small"
+            f"Given input size per channel: ({' x '.join(map(str, shape_of(x)[2:]))}). Calculated output size per "
+            f"channel: ({' x '.join(map(str, spatial))}). Output size is too small"
         )
-    conv = ConvInput(s, p, d, groups, spatial)
-    y = conv(x, w) if b is None else conv(x, w, b)
+    if nd == 3:
+        y = volume.transpose(x, w, b, s, p, d, groups, spatial)
+    else:
+        conv = ConvInput(s, p, d, groups, spatial)
+        y = conv(x, w) if b is None else conv(x, w, b)
     return squeeze(y, 0) if single else y
 
 
@@ -162,6 +181,30 @@ def conv2d(
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
+def conv3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """Correlate volumes with a bank of filters; arguments as :func:`conv2d`, depth first.
+
+    Shape:
+        ``(n, c, d, h, w), (f, c/g, kd, kh, kw), (f) -> (n, f, od, oh, ow)``
+
+    >>> import tinyconv as tc
+    >>> x = tc.ones(1, 2, 2, 3, requires_grad=True)
+    >>> tc.nn.functional.conv3d(x, tc.ones(1, 1, 2, 1, 2)).sum().backward()
+    >>> x.grad[0, 0]
+    tensor([[1., 2., 1.],
+            [1., 2., 1.]])
+    """
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
 def conv_transpose1d(
     input: Any,
     weight: Any,
@@ -216,6 +259,35 @@ def conv_transpose2d(
     return _conv_transpose(
         "conv_transpose2d",
         2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
+
+
+def conv_transpose3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """The transpose of :func:`conv3d`; arguments as :func:`conv_transpose2d`, depth first.
+
+    Shape:
+        ``(n, c, d, h, w), (c, f/g, kd, kh, kw), (f) -> (n, f, od, oh, ow)``
+    """
+    return _conv_transpose(
+        "conv_transpose3d",
+        3,
         input,
         weight,
         bias,

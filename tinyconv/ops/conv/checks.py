@@ -9,8 +9,8 @@ from ...errors import DTypeError, ShapeError
 from ...shapes import Ints, expand_ints
 from .._common import dtype_of, shape_of
 
-_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "int64_t", "int32": "int",
-            "uint8": "unsigned char", "bool": "bool", "int8": "signed char", "int16": "short"}  # fmt: skip
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int", "int32": "int",
+            "uint8": "unsigned char", "bool": "bool", "int8": "signed char", "int16": "short int"}  # fmt: skip
 
 
 def check_dtypes(x: Any, w: Any, b: Any) -> None:
@@ -32,7 +32,8 @@ def check_dtypes(x: Any, w: Any, b: Any) -> None:
     )
 
 
-def check(name: str, x: Any, w: Any, b: Any, nd: int, channels: int, groups: int) -> None:
+def check_ranks(name: str, x: Any, w: Any, nd: int) -> None:
+    """Refuse other numbers of dimensions than ``nd`` and those of batch and channels."""
     sx, sw = shape_of(x), shape_of(w)
     if len(sx) not in (nd + 1, nd + 2):
         hint = "Add the channel and batch dimensions: x[None, None]." if len(sx) == nd else ""
@@ -43,9 +44,30 @@ def check(name: str, x: Any, w: Any, b: Any, nd: int, channels: int, groups: int
             hint,
         )
     if len(sw) != nd + 2:
-        raise ShapeError(
-            f"expected weight to have {nd + 2} dimensions for {name}, but got {list(sw)}"
+        wrong = (
+            f"Expected {len(sw)}-dimensional input for {len(sw)}-dimensional weight{list(sw)}, but got "
+            f"{len(sx)}-dimensional input of size {list(sx)} instead"
         )
+        raise ShapeError(
+            "weight should have at least three dimensions" if len(sw) < 3 else wrong,
+            f"Filters of {name} have {nd + 2} dimensions.",
+        )
+
+
+def check_channels(name: str, x: Any, w: Any, b: Any, nd: int, groups: int) -> None:
+    """Refuse sizes and number types that do not fit together."""
+    sx, sw = shape_of(x), shape_of(w)
+    transposed = "transpose" in name
+    for fits, what in (
+        (sw[0] >= groups, f"at least {groups}"),
+        (sw[0] % groups == 0, f"divisible by {groups}"),
+    ):
+        if not fits:
+            raise ShapeError(
+                f"Given groups={groups}, expected weight to be {what} at dimension 0, but got weight of size "
+                f"{list(sw)} instead"
+            )
+    channels = sw[0] if transposed else sw[1] * groups
     check_dtypes(x, w, b)
     have = sx[-nd - 1]
     if have != channels:
@@ -57,30 +79,38 @@ def check(name: str, x: Any, w: Any, b: Any, nd: int, channels: int, groups: int
         else:
             hint = f"Make the layer with in_channels={have}, or feed it {channels} channels."
         raise ShapeError(
-            f"Given {'transposed=1' if 'transpose' in name else f'groups={groups}'}, weight of size {list(sw)}, "
+            f"Given {'transposed=1' if transposed else f'groups={groups}'}, weight of size {list(sw)}, "
             f"expected input{list(sx)} to have {channels} channels, but got {have} channels instead",
             hint,
         )
-    f = sw[0] if "transpose" not in name else sw[1] * groups
-    if f % groups or sw[0] % groups:
-        raise ShapeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
-            f"size {list(sw)} instead"
-        )
+    f = sw[1] * groups if transposed else sw[0]
     if b is not None and shape_of(b) != (f,):
         raise ShapeError(
-            f"Given weight of size {list(sw)}, expected bias to be 1-dimensional with {f} elements, but got bias of "
+            f"Given {'transposed=1, ' * transposed}weight of size {list(sw)}, expected bias to be 1-dimensional with {f} elements, but got bias of "
             f"size {list(shape_of(b))} instead"
         )
+
+
+def expanded(value: Any, nd: int, name: str) -> Ints:
+    """A setting as ``nd`` numbers."""
+    if type(value) is int:
+        return (value,) * nd
+    if isinstance(value, (list, tuple)) and len(value) not in (1, nd):
+        raise ShapeError(
+            f"expected {name} to be a single integer value or a list of {nd} values to match the convolution "
+            f"dimensions, but got {name}={list(value)}"
+        )
+    return expand_ints(value, nd, name)
 
 
 def settings(
     nd: int, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> tuple[Ints, Ints, Ints]:
+    """Stride, padding and dilation as ``nd`` numbers each, within their bounds."""
     s, p, d = (
-        expand_ints(stride, nd, "stride"),
-        expand_ints(padding, nd, "padding"),
-        expand_ints(dilation, nd, "dilation"),
+        expanded(stride, nd, "stride"),
+        expanded(padding, nd, "padding"),
+        expanded(dilation, nd, "dilation"),
     )
     if min(s) <= 0:
         raise ShapeError("non-positive stride is not supported")

@@ -8,6 +8,8 @@ from .functions import LambdaLR, MultiplicativeLR
 from .plateau import ReduceLROnPlateau
 from .sequential import ChainedScheduler, SequentialLR
 
+_LRScheduler = LRScheduler  # its old name
+
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",

@@ -1,4 +1,4 @@
-"""Gradients made shorter, and parameters as one vector."""
+"""Gradients made shorter."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import warnings
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from .. import creation, ops
-from ..autograd.mode import no_grad
-from ..errors import ShapeError
-from ..tensor import Tensor
-from .tree import typename
+from ... import creation, ops
+from ...autograd.mode import no_grad
+from ...tensor import Tensor
 
 __all__ = [
+    "clip_grad_norm",
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
     "get_total_norm",
-    "parameters_to_vector",
-    "vector_to_parameters",
 ]
 
 Tensors: TypeAlias = Tensor | Iterable[Tensor]
@@ -126,41 +123,26 @@ def clip_grad_norm_(
     return total
 
 
+def clip_grad_norm(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The old name of :func:`clip_grad_norm_`."""
+    warnings.warn(
+        "`tinyconv.nn.utils.clip_grad_norm` is now deprecated in favor of "
+        "`tinyconv.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
+
+
 @no_grad()
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Limit every number of the gradients to [-clip_value, clip_value]."""
     limit = float(clip_value)
     for grad in _grads(parameters):
         grad.clamp_(-limit, limit)
-
-
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All numbers of the parameters in one vector.
-
-    >>> import tinyconv as tc
-    >>> tc.nn.utils.parameters_to_vector([tc.ones(2), tc.zeros(1, 2)])
-    tensor([1., 1., 0., 0.])
-    """
-    return ops.cat([p.reshape(-1) for p in parameters])
-
-
-def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters the numbers of a vector, in the order of :func:`parameters_to_vector`.
-
-    Raises:
-        TypeError: ``vec`` is no tensor.
-        ShapeError: it is shorter than the parameters together; then none was changed.
-    """
-    if not isinstance(vec, Tensor):
-        raise TypeError(f"expected tinyconv.Tensor, but got: {typename(vec)}")
-    targets = list(parameters)
-    needed = sum(p.numel() for p in targets)
-    if vec.numel() < needed:
-        raise ShapeError(
-            f"shape is invalid for input of size {vec.numel()}",
-            f"The parameters hold {needed} numbers.",
-        )
-    start = 0
-    for p in targets:
-        p.data = vec[start : start + p.numel()].view_as(p).data
-        start += p.numel()
