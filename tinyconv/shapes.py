@@ -101,7 +101,7 @@ def broadcast(a: Shape, b: Shape) -> Shape:
         return a
     n = max(len(a), len(b))
     out = []
-    for i in range(-n, 0):
+    for i in range(-1, -n - 1, -1):  # of several differences torch names the last
         p = a[i] if -i <= len(a) else 1
         q = b[i] if -i <= len(b) else 1
         if p != q and p != 1 and q != 1:
@@ -112,7 +112,7 @@ def broadcast(a: Shape, b: Shape) -> Shape:
                 "each pair of sizes must be equal or contain a 1.",
             )
         out.append(q if p == 1 else p)
-    return tuple(out)
+    return tuple(reversed(out))
 
 
 def infer_size(shape: Sequence[int], numel: int) -> Shape:

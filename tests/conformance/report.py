@@ -113,6 +113,8 @@ entry whose name tinyconv has. Compared are
 float32, float64, int64 and bool always; the other integers in the full run; float16 and bfloat16 for what
 works element by element: there the numbers are torch's, or those of torch in float32 rounded once.
 
+Where torch's second gradient is NaN, that of tinyconv may be a number.
+
 A sample counts once for each type and form. `python -m tests.conformance` writes this page, from all samples
 with `TINYCONV_OPINFO=full`. `pytest tests/conformance` takes a few samples an entry.
 """

@@ -81,6 +81,7 @@ def _together(name: str, input: Any, tensor1: Any, tensor2: Any, value: Any) -> 
                 f"{name}(): argument '{argument}' (position {at}) must be Tensor, not "
                 f"{type(x).__name__}\nWrite tensor(...) around it, or value= for a factor."
             )
+    broadcast(broadcast(shape_of(input), shape_of(tensor1)), shape_of(tensor2))
     kind = result_dtype(input, tensor1, tensor2)
     if kind.rank == 0:
         raise not_implemented(f"{name}_cpu_out", input.array, "Write x.int() first.")

@@ -142,6 +142,10 @@ def _clamped(name: str, x: Any, low: Any, high: Any) -> Any:
             f"{name}() received an invalid combination of arguments - got ({kinds})\n"
             "The first is a tensor, the limits are numbers or tensors."
         )
+    shape = shape_of(x)
+    for v in limits:
+        if is_array(v):
+            shape = broadcast(shape, shape_of(v))
     target, scalar = dtype_of(x), not any(is_array(v) for v in limits)
     if not scalar or target.rank < 2:
         target = result_dtype(x, *limits)

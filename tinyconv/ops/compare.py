@@ -190,6 +190,7 @@ def isclose(
                 f"{name} must be greater than or equal to zero, but got {value}\n"
                 f"{name} is a tolerance, {'relative' if name == 'rtol' else 'absolute'}."
             )
+    broadcast(shape_of(input), shape_of(other))
     return IsClose(rtol, atol, equal_nan)(input, other)
 
 

@@ -43,7 +43,7 @@ class NllLoss(Function):
             loss = loss.sum(dtype=_wide(x))
         if self.reduction == "mean":
             total = w.sum(dtype=_wide(x))
-            loss, w = loss / total, w / total
+            loss, w = loss / total, w / _or_one(total)
         self.blank = x.shape, x.dtype
         if self.needs[0]:
             self.save(at, w.astype(x.dtype, copy=False))
@@ -85,7 +85,7 @@ class CrossEntropy(NllLoss):
         if self.reduction != "none":
             loss, whole = results[:2].reshape(2, n).sum(1, dtype=wide)
             if self.reduction == "mean":
-                loss, w = loss / whole, w / whole
+                loss, w = loss / whole, w / _or_one(whole)
         self.blank = x.shape, kind
         if self.needs[0]:
             kept = (*x.shape[: self.axis], 1, *x.shape[self.axis + 1 :])
@@ -106,6 +106,11 @@ class CrossEntropy(NllLoss):
         by_row = [self.xp.ascontiguousarray(a).reshape(shape) for a in (at, w, top)]
         class_gradients(rows, *by_row, as_rows(gx, self.axis))
         return gx, None, None
+
+
+def _or_one(total: Array) -> Array:
+    """What weights are divided by: where all classes are ignored the mean is NaN, its gradient zero."""
+    return total + (total == 0)
 
 
 def chosen(

@@ -103,7 +103,7 @@ def _not_empty(x: Any, dims: Ints, name: str, named: bool = True) -> None:
             f"The tensor has shape {list(shape)}.",
         )
     for d in dims:
-        if shape[d] == 0:
+        if shape and shape[d] == 0:
             raise RangeError(
                 f"{name}(): Expected reduction dim {d} to have non-zero size.",
                 f"The tensor has shape {list(shape)}.",
@@ -165,7 +165,8 @@ def _amount(name: str, cls: Any, x: Any, dim: Any, keepdim: bool, names: dict[st
     if names:
         dim, keepdim = numpy_names(dim, keepdim, names)
     dims = dims_of(name, x, dim)
-    _not_empty(x, dims, name, named=dim is not None and dim != ())
+    given = (dim,) if is_int(dim) else dims if dim is None else tuple(dim)
+    _not_empty(x, given, name, named=dim is not None and dim != ())
     return cls(dims, keepdim)(x)
 
 

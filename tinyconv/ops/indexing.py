@@ -386,7 +386,7 @@ def masked_select(input: Any, mask: Any) -> Any:
             "Write mask.bool().",
         )
     require_one_device("masked_select", input=input, mask=mask)
-    shape = broadcast(shape_of(input), shape_of(mask)) or (1,)
+    shape = broadcast(shape_of(mask), shape_of(input)) or (1,)
     places = XP[type(mask.array)].broadcast_to(mask.array, shape).nonzero()
     return named(Index(places, True)(expand(input, *shape)), "MaskedSelectBackward0")
 

@@ -166,6 +166,13 @@ def dot(input: Any, tensor: Any) -> Any:
     return Dot()(input, tensor)
 
 
+def _vector_differs(n: int, k: int, k2: int) -> ShapeError:
+    return ShapeError(
+        f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({k2})",
+        f"The columns of the matrix ({k}) must be as many as the elements of the vector ({k2}).",
+    )
+
+
 def mv(input: Any, vec: Any) -> Any:
     """Matrix times vector.
 
@@ -182,10 +189,7 @@ def mv(input: Any, vec: Any) -> Any:
         )
     (n, k), (k2,) = shape_of(input), shape_of(vec)
     if k != k2:
-        raise ShapeError(
-            f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({k2})",
-            f"The columns of the matrix ({k}) must be as many as the elements of the vector ({k2}).",
-        )
+        raise _vector_differs(n, k, k2)
     _same_dtype(input, vec, "mv")
     return Mv()(input, vec)
 
@@ -231,10 +235,15 @@ def matmul(input: Any, other: Any) -> Any:
     if a == 2 and b == 1:
         return mv(*recast(LOWER, input, other))
     if a == 1:
+        (k,), (*lead, k2, m) = shape_of(input), shape_of(other)
+        if k != k2 and b > 2 and other.requires_grad:
+            raise _vector_differs(prod(lead) * m, k2, k)  # torch then makes one matrix of them
         return named(squeeze(matmul(unsqueeze(input, 0), other), -2), "SqueezeBackward4")
+    *lead, n, k = shape_of(input)
     if b == 1:
-        return named(squeeze(matmul(input, unsqueeze(other, 1)), -1), "UnsafeViewBackward0")
-    (*lead, n, k), (*lead2, k2, m) = shape_of(input), shape_of(other)
+        flat = reshape(input, prod(lead) * n, k)
+        return named(reshape(mv(*recast(LOWER, flat, other)), *lead, n), "UnsafeViewBackward0")
+    *lead2, k2, m = shape_of(other)
     if b == 2:  # one large product instead of many small ones
         return named(
             reshape(mm(reshape(input, prod(lead) * n, k), other), *lead, n, m),

@@ -71,7 +71,7 @@ def _refuse(name: str, x: Any, d: int | None) -> None:
         raise not_implemented(kernel, x.array, "Write x.int() first.")
     if d is not None and shape_of(x)[d : d + 1] == (0,):
         raise RangeError(
-            f"{name}(): Expected reduction dim {d} to have non-zero size.",
+            f"{'median' if median else name}(): Expected reduction dim {d} to have non-zero size.",
             f"The tensor has shape {list(shape_of(x))}.",
         )
 

@@ -282,11 +282,11 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
                 "diff expects prepend or append to be the same dimension as input",
                 f"They have {ndim_of(more)} and {ndim_of(input)} dimensions.",
             )
+    if n == 0:
+        return input.clone()
     parts = [x for x in (prepend, input, append) if x is not None]
     x = cat(parts, d) if len(parts) > 1 else input
     size = shape_of(x)[d]
-    if n == 0:
-        return x.clone()
     minus = logical_xor if dtype_of(x).rank == 0 else sub
     for _ in range(min(n, size)):
         k = shape_of(x)[d] - 1

@@ -30,7 +30,8 @@ class Var(Reduction):
             self.save(x)
         centred = x - self.xp.sum(x, **axes, keepdims=True) / (self.count or math.nan)
         squares = self.xp.sum(centred * centred, **axes, keepdims=self.keepdim)
-        return (squares / max(self.count - self.correction, 0)).astype(x.dtype, copy=False)
+        freedom = max(self.count - self.correction, 0) if self.count else math.nan
+        return (squares / freedom).astype(x.dtype, copy=False)
 
     def backward(self, g: Any) -> Any:
         (x,) = self.saved

@@ -15,7 +15,7 @@ class Methods(Variable):
     """The documentation of ``x.relu()`` is that of ``tinyconv.relu``, because they are one object."""
 
     # ── arithmetic ──
-    add, __add__ = ops.add, ops.add
+    add, __add__, __radd__ = ops.add, ops.add, ops.add
     sub, subtract, __sub__, __rsub__, rsub = ops.sub, ops.sub, ops.sub, ops.rsub, ops.rsub
     mul, multiply, __mul__, __rmul__ = ops.mul, ops.mul, ops.mul, ops.mul
     div, divide, true_divide, __truediv__ = ops.div, ops.div, ops.true_divide, ops.div
@@ -52,9 +52,6 @@ class Methods(Variable):
     def where(self, condition: Any, other: Any) -> Tensor:
         """The elements of this tensor where ``condition`` is true, of ``other`` elsewhere."""
         return ops.where(condition, self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
 
     def __rtruediv__(self, other: Any) -> Tensor:
         return ops.mul(ops.reciprocal(self), other)  # torch's two roundings, not one
