@@ -188,6 +188,11 @@ def _cotangents(outputs: list[torch.Tensor], seed: int) -> list[np.ndarray]:
     ]
 
 
+def _to_torch(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """By way of a list, as torch takes no array of bfloat16."""
+    return torch.tensor(values.tolist(), dtype=like.dtype).reshape(like.shape)
+
+
 def _differentiable(outputs: Any, kind: type) -> list[Any]:
     return [y for y in flat(outputs) if isinstance(y, kind) and y.requires_grad]
 
@@ -209,9 +214,7 @@ def assert_same_gradients(
         return
     weights = _cotangents(z, 0)
     gy = [tc.tensor(w) for w in weights]
-    gz = [
-        torch.tensor(g.tolist(), dtype=y.dtype).reshape(y.shape) for g, y in zip(gy, z, strict=True)
-    ]
+    gz = [_to_torch(w, y) for w, y in zip(weights, z, strict=True)]
     if second:
         gy, gz = [g.requires_grad_() for g in gy], [g.requires_grad_() for g in gz]
     try:
@@ -238,7 +241,10 @@ def assert_same_gradients(
     sources = pair.theirs + gz
     try:
         d = torch.autograd.grad(
-            [b[i] for i in at], sources, [torch.tensor(w) for w in weights], allow_unused=True
+            [b[i] for i in at],
+            sources,
+            [_to_torch(w, b[i]) for i, w in zip(at, weights, strict=True)],
+            allow_unused=True,
         )
     except RuntimeError as error:
         if "derivative for" in str(error):

@@ -85,6 +85,44 @@ def test_special_numbers(story, special):
     assert np.array_equal(ours.numpy(), theirs.numpy(), equal_nan=True)
 
 
+FAR = np.array([-np.inf, -800, -1, -0.0, 0, 1, 800, np.inf, np.nan])
+SECOND = {
+    "elu": lambda lib, x: lib.nn.functional.elu(x, 0.8),
+    "selu": lambda lib, x: lib.nn.functional.selu(x),
+    "celu": lambda lib, x: lib.nn.functional.celu(x, 0.5),
+    "mish": lambda lib, x: lib.nn.functional.mish(x),
+    "softsign": lambda lib, x: lib.nn.functional.softsign(x),
+    "threshold": lambda lib, x: lib.nn.functional.threshold(x, 0.5, -9.0),
+    "sinc": lambda lib, x: lib.sinc(x),
+    "reciprocal": lambda lib, x: lib.reciprocal(x),
+    "xlogy": lambda lib, x: lib.xlogy(x, x + 2),
+    "logaddexp": lambda lib, x: lib.logaddexp(x.flip(0), x),
+    "copysign": lambda lib, x: lib.copysign(x, -x),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_second_gradients_far_out(name):
+    def grads(lib):
+        x = lib.tensor(np.repeat(FAR, 64), requires_grad=True)  # whole vectors, to torch's loops
+        (gx,) = lib.autograd.grad(SECOND[name](lib, x).sum(), x, create_graph=True)
+        (ggx,) = lib.autograd.grad(gx.sum(), x) if gx.requires_grad else (lib.zeros_like(x),)
+        return array(gx), array(ggx)
+
+    for ours, theirs in zip(grads(tc), grads(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_integers_wrap_around():
+    def story(lib):
+        small, F = lib.tensor([-128, -5, 0, 127], dtype=lib.int8), lib.nn.functional
+        byte = lib.tensor([0, 3], dtype=lib.uint8)
+        return F.softsign(small), F.threshold(small, 0.5, -9), F.threshold(byte, 0.5, -9)
+
+    for ours, theirs in zip(story(tc), story(torch), strict=True):
+        np.testing.assert_array_equal(array(ours), array(theirs))
+
+
 @pytest.mark.parametrize("name", ["elu_", "selu_", "celu_", "leaky_relu_", "hardtanh_"])
 def test_write(name):
     def story(lib, x):

@@ -109,6 +109,27 @@ def test_nothing_counts():
     assert not x.grad.any()
 
 
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (2, 0, 1, 3)])
+@pytest.mark.parametrize("name", ["nll_loss", "cross_entropy"])
+def test_no_classes(name, shape, reduction):
+    """Where there are none, all targets have to be ignored."""
+    found = []
+    for lib in (torch, tc):
+        x, t = (
+            lib.zeros(shape, requires_grad=True),
+            lib.zeros(shape[:1] * (len(shape) > 1) + shape[2:]).long(),
+        )
+        loss = getattr(lib.nn.functional, name)
+        with pytest.raises(IndexError, match="Target 0 is out of bounds"):
+            loss(x, t, reduction=reduction)
+        y = loss(x, t, lib.ones(0), ignore_index=0, reduction=reduction)
+        y.sum().backward()
+        assert not x.grad.any()
+        found.append((str(y.tolist()), tuple(x.grad.shape)))
+    assert found[0] == found[1]
+
+
 def test_noncontiguous():
     def story(lib, x):
         return lib.nn.functional.cross_entropy(

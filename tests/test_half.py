@@ -116,6 +116,15 @@ def test_one_rounding(case, kind):
         assert worst < (3 if i and case in FROM_THE_RESULT else 0.51), f"{worst} units in part {i}"
 
 
+@pytest.mark.parametrize("kind", UNIT)
+def test_float64_becomes_a_half_by_way_of_float32(kind):
+    rng = np.random.default_rng(0)
+    ties = np.arange(1, 2, UNIT[kind]) + UNIT[kind] / 2
+    x = np.concatenate([ties + 1e-12, ties - 1e-12, rng.standard_normal(100)])
+    ours, theirs = (lib.tensor(x).to(getattr(lib, kind)).float() for lib in (tc, torch))
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
 # ── all functions: torch's samples ────────────────────────────────────────────────────────────
 
 # In torch's derivatives of these halves are rounded between one operation and the next.

@@ -108,6 +108,16 @@ def test_old_flags(flags, reduction):
     assert tc.equal(old, tc.nn.functional.mse_loss(x, y, reduction=reduction))
 
 
+def test_divergence_of_numbers():
+    """What has no dimensions is no batch."""
+    agree(
+        lambda lib, x: lib.nn.functional.kl_div(
+            x, lib.tensor(0.5).to(x.dtype), reduction="batchmean"
+        ),
+        np.array(0.25),
+    )
+
+
 def test_mean_of_divergence_warns():
     with pytest.warns(UserWarning, match="reduction: 'mean' divides"):
         tc.nn.functional.kl_div(tc.zeros(2), tc.ones(2))

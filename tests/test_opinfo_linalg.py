@@ -161,6 +161,7 @@ qr(ones(2)) | qr(eye(2).long()) | qr(eye(2).half()) | qr(eye(2), "no") | eigh(on
 eigh(eye(2), UPLO="X") | eigh(ones(2)) | pinv(ones(2)) | pinv(eye(2).long()) | norm(ones(2, 2, 2), "nuc") | norm(ones(2, 2, 2), 2)
 norm(ones(2, 2), 3) | norm(ones(2), "fro") | norm(ones(2, 2), ord=2, dim=(0, 1, 2)) | matrix_norm(ones(2, 2), 3) | matrix_norm(ones(2))
 matrix_norm(ones(2, 2), dim=(0, 0)) | matrix_norm(ones(2, 2), "no") | matrix_norm(eye(2).long()) | matrix_norm(ones(2, 2), dim=0)
+matrix_norm(ones(0, 3), -inf) | matrix_norm(ones(3, 0), -1) | matrix_norm(ones(2, 0, 3), -inf) | matrix_norm(ones(0, 3), -2)
 norm(eye(2).long()) | vector_norm(eye(2).long()) | vector_norm(eye(2), "fro") | vector_norm(ones(2, 0), inf)
 torch.norm(ones(2), "nuc") | torch.norm(ones(2, 2, 2), "nuc") | torch.norm(ones(2, 2), "nuc", dim=0) | torch.norm(ones(2, 2), "no")
 torch.linalg.qr(torch.ones(3, 2).requires_grad_(), "r")[1].sum().backward()

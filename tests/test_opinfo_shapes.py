@@ -57,6 +57,30 @@ def test_products(op):
             opinfo.check_samples(op, dtype, tolerance=loose.get(dtype))
 
 
+# Sums promote, products of matrices do not; what is not summed is multiplied, and that promotes.
+MIXED = """ik,j->ij: 2 3 int8, 3 int8 | ik,j->ij: 2 3 int8, 3 int32 | ik,ik->ik: 2 3 float32, 2 3 int8 | i,j->ij: 2 bool, 3 bool
+ik,jl->: 2 3 int8, 2 3 int8 | ik,kj->ij: 2 3 int8, 3 2 int8 | ij->j: 2 3 uint8 | i,i->i: 0 int8, 1 int8 | i,i->i: 1 int8, 0 int8
+iji->j: 0 4 1 int8 | iij->j: 2 3 4 int8 | iii->i: 2 2 3 int8 | i,i->: 2 int8, 0 int8"""
+
+
+@pytest.mark.parametrize(
+    "case", [c.strip() for line in MIXED.splitlines() for c in line.split("|")]
+)
+def test_einsum_of_other_types_and_sizes(case):
+    def run(t):
+        equation, _, shapes = case.partition(":")
+        xs = []
+        for *sizes, dtype in map(str.split, shapes.split(",")):
+            xs.append(t.ones([int(n) for n in sizes], dtype=getattr(t, dtype)))
+        try:
+            y = t.einsum(equation, *xs)
+        except RuntimeError as error:
+            return str(error)
+        return str(y.dtype).rpartition(".")[2], y.tolist()
+
+    assert run(tc) == run(torch)
+
+
 @pytest.mark.parametrize("op", ops(REFUSING), ids=str)
 def test_refused_arguments(op):
     opinfo.check_errors(op)

@@ -13,6 +13,7 @@ from twins import agree, array, same_error
 import tinyconv as tc
 from tinyconv.ops._pool import pool_max, pool_sum, unpool_max, unpool_sum
 from tinyconv.ops._pool_window import blind
+from tinyconv.ops.adaptive_pool import largest_places
 from tinyconv.shapes import pool_size
 
 GRID = list(product((2, 3, (2, 3)), (None, 1, (2, 1)), (0, 1), (1, 2), (False, True)))
@@ -57,6 +58,14 @@ def test_adaptive(out):
         for lib in (torch, tc)
     ]
     np.testing.assert_array_equal(array(places[1]), array(places[0]))
+
+
+def test_the_loop_of_places_equals_its_definition():
+    x = np.sign(normal(3, 5, 9, 7))  # many ties
+    x[0, ::2, 1::3, ::3] = np.nan
+    x[1] = -np.inf
+    for out in ((2, 4, 3), (5, 12, 1), (1, 1, 1)):
+        same(largest_places, x, np.empty((3, *out), "int64"), fills=[1], meaning=True)
 
 
 def test_one_dimension():

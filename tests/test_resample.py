@@ -98,6 +98,38 @@ def test_antialias(mode, size, align):
     agree(story, normal(2, 3, 9, 8), tol=1e-9)
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("align", [False, True])
+def test_bytes(mode, antialias, align):
+    """To the last bit: weights of 16 bits, rounded after each dimension."""
+    settings = {"mode": mode, "antialias": antialias, "align_corners": align}
+    sizes = [(2, 3), (40, 9), (31, 57), {"scale_factor": (0.4, 1.7)}]
+    for shape, size in product([(2, 3, 31, 57), (1, 5, 400, 7)], sizes):
+        image = np.random.default_rng(0).integers(0, 256, shape).astype("uint8")
+        more = size if isinstance(size, dict) else {"size": size}
+        ours, theirs = (
+            lib.nn.functional.interpolate(lib.from_numpy(image), **more, **settings)
+            for lib in (tc, torch)
+        )
+        assert ours.dtype is tc.uint8
+        np.testing.assert_array_equal(array(ours), array(theirs))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("align", [False, True])
+def test_places_are_rounded_as_the_image_is(mode, antialias, align):
+    image = normal(1, 1, 300, 400).astype("float32")  # a rounding of 400 is 2e-5
+    ours, theirs = (
+        lib.nn.functional.interpolate(
+            lib.from_numpy(image), (270, 555), mode=mode, antialias=antialias, align_corners=align
+        )
+        for lib in (tc, torch)
+    )
+    np.testing.assert_allclose(array(ours), array(theirs), rtol=0, atol=5e-6)
+
+
 def test_layouts():
     agree(
         lambda lib, x: lib.nn.functional.interpolate(x.permute(0, 3, 1, 2), 3, mode="bilinear"),

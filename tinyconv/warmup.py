@@ -54,6 +54,7 @@ CASES: dict[str, Callable[[Tensor], Any]] = {
     "grouped convolution": _conv(32, 3, groups=4),
     "max pooling": nn.MaxPool2d(2),
     "average pooling": nn.AvgPool2d(2),
+    "adaptive max pooling": nn.AdaptiveMaxPool2d(5),
     "batch normalization": lambda x: nn.BatchNorm2d(x.shape[1]).to(x.dtype)(x),
     "batch normalization in evaluation": lambda x: nn.BatchNorm2d(x.shape[1]).to(x.dtype).eval()(x),
     "rectifier": nn.ReLU(),

@@ -105,6 +105,7 @@ def test_ties_nan_and_infinities(case, last):
         lambda x: F.adaptive_avg_pool2d(x, (2, 3)),
         lambda x: F.adaptive_avg_pool2d(x, (3, 4)),
         lambda x: F.adaptive_max_pool2d(x, (3, 4)),
+        lambda x: F.adaptive_max_pool2d(x.sign() * tc.where(x > 1, tc.nan, 1.0), 3, True)[1] * x[:, :, :3, :3],
         lambda x: F.max_pool1d(x[0], 3, 2, 1),
         lambda x: F.avg_pool1d(x[0], 3, 2, 1),
         lambda x: F.max_pool2d(x[1], 2),
@@ -112,7 +113,7 @@ def test_ties_nan_and_infinities(case, last):
         lambda x: F.avg_pool2d(x.transpose(2, 3), 2),
         lambda x: F.max_pool2d(F.relu(x), 2) * F.avg_pool2d(x, 2),
     ],
-    ids=["global", "divided", "parts", "largest of parts", "largest, 1d", "mean, 1d", "one image", "with gaps", "turned",
+    ids=["global", "divided", "parts", "largest of parts", "ties and NaN", "largest, 1d", "mean, 1d", "one image", "with gaps", "turned",
          "together"],
 )  # fmt: skip
 @pytest.mark.parametrize("last", [False, True])

@@ -438,7 +438,7 @@ class Cast(Function):
 
     def forward(self, x: Array) -> Array:
         self.source = x.dtype
-        return x.astype(self.dtype)
+        return _converted(x, self.dtype)
 
     def backward(self, g: Any) -> Any:
         return (cast(g, self.source),)
@@ -452,13 +452,19 @@ class _Round(Function):
     dtype: Any
 
     def forward(self, x: Array) -> Array:
-        return x.astype(self.dtype)
+        return _converted(x, self.dtype)
+
+
+def _converted(x: Array, target: Any) -> Array:
+    if x.dtype.itemsize == 8 and target in HALVES:
+        x = x.astype("float32")  # on the way: torch rounds twice
+    return x.astype(target)
 
 
 def cast(x: Any, target: Any) -> Any:
     """Convert to a NumPy dtype, or return ``x`` itself if it has it already."""
     if not isinstance(x, Variable):
-        return x if x.dtype == target else x.astype(target)
+        return x if x.dtype == target else _converted(x, target)
     if x.array.dtype == target:
         return x
     return (Cast if XP_default.dtype(target) in FLOATS else _Round)(target)(x)

@@ -16,9 +16,9 @@ from ..autograd.inplace import write
 from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import wrap_dim
-from ._common import dtype_of, ndim_of, not_implemented, select, shape_of
+from ._common import dtype_of, floating, ndim_of, not_implemented, select, shape_of
 from ._rows import _DOC, Unary, unary
-from .elementwise import _erf, _sigmoid, erf, exp, neg, sigmoid, tanh
+from .elementwise import _erf, _sigmoid, erf, exp, log1p, neg, sigmoid, tanh
 from .joining import cat
 from .slices import chunk
 from .softmax import Softmax, _run
@@ -33,9 +33,10 @@ def _row(
     doc: str,
     torch: str = "",
     kernel: str = "",
+    integers: bool = False,
 ) -> Callable[[Any], Any]:
     """Declare one row of the table; ``kernel`` is torch's loop, where that takes no integers."""
-    run = unary(name, value, derivative, doc, torch=torch)
+    run = unary(name, value, derivative, doc, torch=torch, integers=integers)
 
     def function(input: Any) -> Any:
         return run(floats(input, kernel) if kernel else input)
@@ -68,8 +69,14 @@ def _logsigmoid(xp: Any, x: Array) -> Array:
 
 
 def _mish_slope(g: Any, x: Any) -> Any:
-    t = tanh(-logsigmoid(-x))
+    t = tanh(log1p(exp(x)))
     return g * (t + x * sigmoid(x) * (1 - t * t))
+
+
+def _softsign_slope(g: Any, x: Any) -> Any:
+    size = abs(x)
+    divisor = 1 + size
+    return g * (1 - size / divisor) / divisor
 
 
 logsigmoid = _row(
@@ -96,10 +103,11 @@ mish = _row(
 )
 softsign = _row(
     "softsign",
-    lambda xp, x: x / (1 + xp.abs(x)),
-    lambda g, x: g / ((1 + abs(x)) * (1 + abs(x))),
+    lambda xp, x: floating(x) / floating(1 + xp.abs(x)),  # where integers wrap around
+    _softsign_slope,
     r"A slower :func:`tanh`. | y = x / (1 + |x|)",
     "DivBackward0",
+    integers=True,
 )
 tanhshrink = _row(
     "tanhshrink",
@@ -123,11 +131,18 @@ class Elu(Unary):
     rate: float = 1.0
 
     def value(self, xp: Any, x: Array) -> Array:
-        return xp.where(x > 0, x * self.scale, xp.expm1(x * self.rate) * (self.alpha * self.scale))
+        bent = xp.expm1(self._rated(x)) * (self.alpha * self.scale)
+        return xp.where(x > 0, x * self.scale, bent)
 
     def derivative(self, g: Any, x: Any) -> Any:
         steep = self.alpha * self.scale * self.rate
-        return select(x > 0, g * self.scale, g * (exp(x * self.rate) * steep))
+        slope = exp(self._rated(select(x >= 0, 0, x)))  # else it overflows on the side not taken
+        if steep != 1:
+            slope = slope * steep
+        return g * (slope if steep == self.scale else select(x > 0, self.scale, slope))
+
+    def _rated(self, x: Any) -> Any:
+        return x if self.rate == 1 else x * self.rate
 
 
 @op

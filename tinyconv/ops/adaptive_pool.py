@@ -11,20 +11,69 @@ from typing import Any
 
 from ..autograd.autocast import FLOAT32_ON_CPU, recast
 from ..autograd.function import widened
-from ..backend import XP, Array
+from ..backend import XP, Kernel, blocks
 from ..errors import ArgumentError, ShapeError
 from ..shapes import Ints, is_int
-from ._common import as_given, shape_of
+from ._common import NUMPY, as_given, shape_of
 from ._pool_window import refuse_others, refuse_rank
 from .indexing import Gather
 from .joining import cat
 from .pool import avg_pool2d
 from .pool3d import avg_pool3d
-from .reduce import mean
+from .reduce import _wide, mean
 from .slices import narrow
 from .views import named, reshape, squeeze, unsqueeze
 
 _RANKS = {1: "2D or 3D", 2: "3D or 4D", 3: "4D or 5D"}
+
+# ── the places of the largest ─────────────────────────────────────────────────────────────────
+
+
+@Kernel
+def largest_places(xp, x, at):
+    """The flat place of the largest element under each window, the first of equals; NaN beats everything.
+
+    ``x`` is (planes, d, h, w), ``at`` (planes, od, oh, ow). Here from the last dimension to the first: of each row its
+    best, of each plane the best of these.
+    """
+    place = xp.arange(prod(x.shape[1:]), dtype="int64").reshape(x.shape[1:])
+    place = xp.broadcast_to(place, x.shape)
+    for dim in (3, 2, 1):
+        best, where = [], []
+        for a, b in _bounds(x.shape[dim], at.shape[dim]):
+            part = (*(slice(None),) * dim, slice(a, b))
+            winner = xp.expand_dims(x[part].argmax(dim), dim)
+            best.append(xp.take_along_axis(x[part], winner, dim))
+            where.append(xp.take_along_axis(place[part], winner, dim))
+        x, place = xp.concatenate(best, dim), xp.concatenate(where, dim)
+    at[...] = place
+
+
+@largest_places.cpu
+def _largest_places_loop(start, stop, x, at):
+    _, d, h, w = x.shape
+    _, od, oh, ow = at.shape
+    for plane in range(start, stop):
+        for i in range(od):
+            for j in range(oh):
+                for k in range(ow):
+                    top, left = j * h // oh, k * w // ow
+                    place = (i * d // od * h + top) * w + left
+                    best = x[plane, i * d // od, top, left]
+                    for a in range(i * d // od, ((i + 1) * d + od - 1) // od):
+                        for b in range(top, ((j + 1) * h + oh - 1) // oh):
+                            for c in range(left, ((k + 1) * w + ow - 1) // ow):
+                                value = x[plane, a, b, c]
+                                if value > best or (value != value and best == best):
+                                    best = value
+                                    place = (a * h + b) * w + c
+                    at[plane, i, j, k] = place
+
+
+@largest_places.cuda
+def _largest_places_cuda(x, at):
+    return blocks(at.size), (x, at, at.size, *x.shape[1:], *at.shape[1:])
+
 
 # ── sizes ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -163,32 +212,18 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
 # ── the largest ───────────────────────────────────────────────────────────────────────────────
 
 
-def _places(xp: Any, x: Array, sizes: Ints) -> Array:
-    """The flat place of the largest element under each window, the first of equals.
-
-    From the last dimension to the first: of each row its best, of each plane the best of these.
-    """
-    nd = len(sizes)
-    have = x.shape[-nd:]
-    at = xp.broadcast_to(xp.arange(prod(have), dtype="int64").reshape(have), x.shape)
-    for dim in range(x.ndim - 1, x.ndim - nd - 1, -1):
-        best, where = [], []
-        for a, b in _bounds(have[dim - x.ndim], sizes[dim - x.ndim]):
-            part = (*(slice(None),) * dim, slice(a, b))
-            winner = xp.expand_dims(x[part].argmax(dim), dim)
-            best.append(xp.take_along_axis(x[part], winner, dim))
-            where.append(xp.take_along_axis(at[part], winner, dim))
-        none = (*(slice(None),) * dim, slice(0, 0))
-        x, at = [xp.concatenate(v, dim) if v else old[none] for v, old in ((best, x), (where, at))]
-    return at
-
-
 def _largest(nd: int, x: Any, output_size: Any, return_indices: bool) -> Any:
     sizes = _wanted("max", nd, x, output_size)
     _check("max", nd, x, 1)
     refuse_others(x, f"adaptive_max_pool{max(nd, 2)}d", "")
     lead, have = shape_of(x)[:-nd], shape_of(x)[-nd:]
-    places = x.wrap(_places(XP[type(x.array)], x.array, sizes))
+    xp, more = XP[type(x.array)], (1,) * (3 - nd)
+    at = xp.empty((*lead, *sizes), "int64")
+    if at.size:
+        volumes = xp.ascontiguousarray(x.array, _wide(x.array) if xp is NUMPY else None)
+        planes = prod(lead), *more
+        largest_places(volumes.reshape(*planes, *have), at.reshape(*planes, *sizes))
+    places = x.wrap(at)
     flat = reshape(x, *lead, prod(have)), reshape(places, *lead, prod(sizes))
     y = reshape(Gather(len(lead))(*flat), *lead, *sizes)
     named(y, f"AdaptiveMaxPool{nd}DBackward0" if nd > 1 else "SqueezeBackward1")

@@ -14,7 +14,7 @@ from ._common import SumTo, cast, ndim_of, shape_of
 from .elementwise import clone
 from .joining import flip
 from .slices import narrow
-from .views import _sizes, expand, reshape, squeeze, t, transpose, unsqueeze
+from .views import _sizes, expand, named, reshape, squeeze, t, transpose, unsqueeze
 
 squeeze_, unsqueeze_ = inplace_view(squeeze), inplace_view(unsqueeze)
 transpose_ = swapaxes_ = swapdims_ = inplace_view(transpose)
@@ -45,7 +45,7 @@ def narrow_copy(input: Any, dim: int, start: int, length: int) -> Any:
     if n and length < 0:
         size = shape_of(input)[wrap_dim(dim, n)]
         raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-    return clone(narrow(input, dim, start, length))
+    return named(clone(narrow(input, dim, start, length)), "NarrowCopyBackward0")
 
 
 # ── turned ────────────────────────────────────────────────────────────────────────────────────

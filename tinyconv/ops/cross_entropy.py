@@ -16,6 +16,7 @@ from ._softmax import as_rows, class_gradients, class_losses, dense
 from .activation import floats
 from .elementwise import neg
 from .indexing import Scatter
+from .pad import pad
 from .reduce import _wide, sum
 from .softmax import log_softmax, softmax
 from .views import named, reshape, unsqueeze
@@ -52,7 +53,7 @@ class NllLoss(Function):
     def backward(self, g: Any) -> Any:
         at, w = self.saved
         zeros = self.xp.zeros(*self.blank)
-        return Scatter(self.axis)(zeros, -self.scale(g, w), at), None, None
+        return Scatter(self.axis)(zeros, 0 - self.scale(g, w), at), None, None
 
     def scale(self, g: Any, w: Any) -> Any:
         """The gradient of the loss of each element, with a dimension of one for the classes."""
@@ -237,6 +238,9 @@ def _of_classes(
 ) -> Any:
     axis, target = _axis(x), _checked(x, target)
     _check_weight(x, weight)
+    if not shape_of(x)[axis]:  # no class is there, so that every target has to be ignored
+        _demand_classes(x.array, target.array, ignore_index, axis)
+        x, weight = pad(x, (0, 0) * (ndim_of(x) - 1 - axis) + (0, 1)), None
     return loss(reduction, ignore_index, axis)(x, target, weight)
 
 

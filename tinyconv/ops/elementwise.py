@@ -15,7 +15,8 @@ from typing import Any
 from ..autograd.function import REGISTRY, Function, op
 from ..backend import Array, demand
 from ..dtypes import FLOATS, contiguous_format, preserve_format
-from ..errors import DTypeError
+from ..errors import DTypeError, ShapeError
+from ..shapes import broadcast
 from ._common import (
     NUMPY,
     Number,
@@ -27,6 +28,7 @@ from ._common import (
     operands,
     result_dtype,
     select,
+    shape_of,
     zeros_like,
 )
 from ._erf import erf_kernel, erfc_kernel, fill
@@ -166,7 +168,7 @@ log10 = unary("log10", "log10", lambda g, x: g / (x * _LN10), r"Decimal logarith
 log1p = unary("log1p", "log1p", lambda g, x: g / (x + 1), r"Logarithm of one more, exact near 0. | y = \ln(1 + x)")
 sqrt = unary("sqrt", "sqrt", lambda g, y: g / (2 * y), r"Square root. | y = \sqrt x")
 rsqrt = unary("rsqrt", lambda xp, x: 1 / xp.sqrt(x), lambda g, y: -0.5 * g * y**3, r"One over the square root. | y = 1 / \sqrt x")
-reciprocal = unary("reciprocal", lambda xp, x: 1 / x, lambda g, y: -g * y * y, "One over. | y = 1 / x")
+reciprocal = unary("reciprocal", lambda xp, x: 1 / x, lambda g, x, y: -g * (y / x), "One over. | y = 1 / x")
 abs = unary("abs", _absolute, lambda g, x: g * sign(x), "Absolute value. | y = |x|", integers=True)
 sign = unary("sign", _signs, _flat, r"Sign: -1, 0 or 1. | y = \mathrm{sign}(x)", integers=True)
 sin = unary("sin", "sin", lambda g, x: g * cos(x), r"Sine. | y = \sin x")
@@ -235,6 +237,13 @@ class Rsub(Binary):
     widens = "numbers"
     by_x, by_y = staticmethod(lambda g: -g), staticmethod(lambda g: g)
     value = staticmethod(lambda xp, x, y: Sub.value(xp, y, x))
+
+    def forward(self, x: Array, y: Array) -> Array:
+        try:
+            return super().forward(x, y)
+        except ShapeError:
+            broadcast(shape_of(y), shape_of(x))  # in this order torch names what differs
+            raise
 
 
 _ADD = Takes("add", input=True, symbol="+")

@@ -309,6 +309,12 @@ def einsum(equation: str, *operands: Any) -> Any:
             )
         term = term.replace("...", dots[len(dots) - have :])
         for c in sorted(set(term)):
+            n, *others = (n for n, d in zip(shape_of(x), term, strict=True) if c == d)
+            for m in others:
+                if n != m:
+                    raise RuntimeError(
+                        f"einsum(): subscript {c} is repeated for operand {len(xs)} but the sizes don't match, {m} != {n}"
+                    )
             while term.count(c) > 1:  # a repeated index walks the diagonal
                 i = term.index(c)
                 j = term.index(c, i + 1)
@@ -324,7 +330,7 @@ def einsum(equation: str, *operands: Any) -> Any:
                     f"einsum(): subscript {c} has size {n} for operand {i} which does not broadcast with previously "
                     f"seen size {sizes[c]}"
                 )
-            sizes[c] = max(sizes.get(c, 1), n) if n else 0
+            sizes[c] = n if sizes.get(c, 1) == 1 else sizes[c]
     if arrow:
         out = right.replace("...", dots)
     else:
@@ -358,7 +364,8 @@ def _pair(x: Any, a: str, y: Any, b: str, later: str, sizes: dict[str, int]) -> 
     x = _group(x, a, (batch, rows, inner), sizes)
     y = _group(y, b, (batch, inner, columns), sizes)
     names = batch + rows + columns
-    return reshape(bmm(x, y), [sizes[c] for c in names]), names
+    product = bmm if inner else mul
+    return reshape(product(x, y), [sizes[c] for c in names]), names
 
 
 def _drop(x: Any, a: str, wanted: str) -> tuple[Any, str]:

@@ -460,4 +460,5 @@ def kl_div(
         loss = exp(target) * (target - input)
     else:
         loss = target * (log(select(target == 0, target * 0 + 1, target)) - input)
-    return reduced(loss, how) / shape_of(input)[0] if per_batch else reduced(loss, how)
+    loss = reduced(loss, how)
+    return loss / shape_of(input)[0] if per_batch and shape_of(input) else loss

@@ -9,7 +9,7 @@ from typing import Any
 from ..autograd.function import type_name
 from ..autograd.variable import Variable
 from ..dtypes import FLOATS, to_dtype
-from ..errors import DTypeError, RangeError, ShapeError
+from ..errors import DTypeError, ShapeError
 from ..shapes import Ints, is_int, wrap_dim
 from ._common import cast, ndim_of, shape_of
 from .elementwise import abs
@@ -107,16 +107,13 @@ def matrix_norm(
         return vector_norm(A, 2, (rows, columns), keepdim)
     if ord not in ORDERS:
         raise _unknown(ord)
-    A = movedim(A, (rows, columns), (-2, -1))
-    if ord == "nuc":
-        y = sum(svdvals(A), -1)
-    else:
-        length = (
-            -2 if math.isinf(ord) else -1
-        )  # the dimension that is left once the vectors are one number each
-        sizes = svdvals(A) if ord in (2, -2) else sum(abs(A), -3 - length)
-        y = _extreme(sizes, ord > 0)
-    return _kept(y, (rows, columns)) if keepdim else y
+    if ord in ("nuc", 2, -2):
+        sizes = svdvals(movedim(A, (rows, columns), (-2, -1)))
+        y = sum(sizes, -1) if ord == "nuc" else _extreme(sizes, -1, False, ord > 0)
+        return _kept(y, (rows, columns)) if keepdim else y
+    along, across = (columns, rows) if math.isinf(ord) else (rows, columns)  # vectors, and many
+    sizes = sum(abs(A), along, keepdim)
+    return _extreme(sizes, across - (along < across and not keepdim), keepdim, ord > 0)
 
 
 def _unknown(order: Any) -> RuntimeError:
@@ -125,13 +122,11 @@ def _unknown(order: Any) -> RuntimeError:
     )
 
 
-def _extreme(sizes: Any, largest: bool) -> Any:
-    """The largest of the last dimension, which is 0 of nothing; or the smallest."""
-    if shape_of(sizes)[-1]:
-        return (amax if largest else amin)(sizes, -1)
-    if not largest:
-        raise RangeError("amin(): Expected reduction dim -1 to have non-zero size.")
-    return sum(sizes, -1).detach()
+def _extreme(sizes: Any, dim: int, keepdim: bool, largest: bool) -> Any:
+    """The largest of one dimension, which is 0 of nothing; or the smallest."""
+    if largest and not shape_of(sizes)[dim]:
+        return sum(sizes, dim, keepdim).detach()
+    return (amax if largest else amin)(sizes, dim, keepdim)
 
 
 def _kept(y: Any, dims: Ints) -> Any:

@@ -10,7 +10,7 @@ from ..autograd.inplace import inplace as in_place
 from ..backend import Array
 from ..dtypes import finfo
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ._common import dtype_of, select, shape_of
+from ._common import dtype_of, fitting, select, shape_of
 from ._rows import Unary, binary
 from .activation import _result, _row, floats
 from .elementwise import abs
@@ -192,7 +192,7 @@ class Threshold(Unary):
         return xp.where(x <= self.threshold, x.dtype.type(self.fill), x)
 
     def derivative(self, g: Any, x: Any) -> Any:
-        return select(x > self.threshold, g, 0)
+        return select(x <= self.threshold, 0, g)
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
@@ -207,6 +207,9 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
     >>> tc.nn.functional.threshold(tc.tensor([0.1, 0.7]), 0.5, -1.0)
     tensor([-1.0000,  0.7000])
     """
+    kind = dtype_of(input)
+    if not kind.is_floating_point:  # the numbers become integers, too
+        threshold, value = fitting(threshold, kind), fitting(value, kind)
     return _result(input, Threshold(threshold, value)(input), inplace)
 
 

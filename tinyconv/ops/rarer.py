@@ -21,7 +21,7 @@ from ._common import (
     zeros_like,
 )
 from ._rows import Unary, binary, twins, unary, underivable
-from .elementwise import abs, cos, exp2, sigmoid
+from .elementwise import abs, cos, exp, exp2, sin
 from .power import log_of, pow
 
 # ── values that take more than an expression ──────────────────────────────────────────────────
@@ -52,12 +52,18 @@ def _step(xp: Any, x: Array, y: Array) -> Array:
 # ── derivatives that take more than an expression ─────────────────────────────────────────────
 
 
-def _of_sinc(g: Any, x: Any, y: Any) -> Any:
-    return g * select(x == 0, 0, (cos(x * math.pi) - y) / select(x == 0, 1, x))
+def _of_sinc(g: Any, x: Any) -> Any:
+    a, area = x * math.pi, x * x * math.pi
+    return select(area == 0, 0, g * ((a * cos(a) - sin(a)) / area))
+
+
+def _by_factor(g: Any, x: Any, y: Any) -> Any:
+    """Of :func:`xlogy`: only where the logarithm is infinite or none, a factor of 0 has no slope."""
+    return select((x == 0) & (y <= 0), 0, xlogy(g, y))
 
 
 def _of_copysign(g: Any, x: Any, z: Any) -> Any:
-    return g * select(x == 0, 0, z / select(x == 0, 1, x))
+    return g * select(x == 0, 0, z / x)
 
 
 def _first(x: Any, y: Any, wins: Any) -> Any:
@@ -79,9 +85,9 @@ sinc = unary("sinc", _sinc, _of_sinc, r"Normalized sinc, 1 at 0. | y = \sin(\pi 
 fmax = binary("fmax", "fmax", lambda g, x, y: select(_first(x, y, x >= y), g, 0), lambda g, x, y: select(_first(x, y, x >= y), 0, g), r"The larger; a number wins against NaN. | z = \max(x, y)")
 fmin = binary("fmin", "fmin", lambda g, x, y: select(_first(x, y, x <= y), g, 0), lambda g, x, y: select(_first(x, y, x <= y), 0, g), r"The smaller; a number wins against NaN. | z = \min(x, y)")
 copysign = binary("copysign", "copysign", _of_copysign, lambda g: _flat(g), r"The size of x with the sign of y. | z = |x| \, \mathrm{sign}(y)", integers=False, numbers="y", torch="CopysignBackward0 CopysignBackward1")
-xlogy = binary("xlogy", _xlogy, lambda g, x, y: select((x == 0) & (y == y), 0, g * log_of(y)), lambda g, x, y: g * x / y, r"Product with a logarithm, 0 where x is. | z = x \ln y", integers=False, numbers="x y", torch="XlogyBackward0 XlogyBackward2")
-logaddexp = binary("logaddexp", _log_of_sum("logaddexp"), lambda g, x, y: g * sigmoid(x - y), lambda g, x, y: g * sigmoid(y - x), r"Logarithm of a sum of exponentials, without overflow. | z = \ln(e^x + e^y)")
-logaddexp2 = binary("logaddexp2", _log_of_sum("logaddexp2"), lambda g, x, y: g * sigmoid((x - y) * _LN2), lambda g, x, y: g * sigmoid((y - x) * _LN2), r"Binary logarithm of a sum of powers of two, without overflow. | z = \log_2(2^x + 2^y)")
+xlogy = binary("xlogy", _xlogy, _by_factor, lambda g, x, y: g * x / y, r"Product with a logarithm, 0 where x is. | z = x \ln y", integers=False, numbers="x y", torch="XlogyBackward0 XlogyBackward2")
+logaddexp = binary("logaddexp", _log_of_sum("logaddexp"), lambda g, x, y: g / (1 + exp(y - x)), lambda g, x, y: g / (1 + exp(x - y)), r"Logarithm of a sum of exponentials, without overflow. | z = \ln(e^x + e^y)")
+logaddexp2 = binary("logaddexp2", _log_of_sum("logaddexp2"), lambda g, x, y: g / (1 + exp2(y - x)), lambda g, x, y: g / (1 + exp2(x - y)), r"Binary logarithm of a sum of powers of two, without overflow. | z = \log_2(2^x + 2^y)")
 ldexp = binary("ldexp", lambda xp, x, y: x * xp.exp2(y), lambda g, y: g * exp2(y), lambda g, x, y: g * (x * exp2(y)) * _LN2, r"Multiply by a power of two. | z = x \, 2^y", integers=False)
 _heaviside = binary("heaviside", _step, _no_step, _no_step, "", torch="NotImplemented")
 # fmt: on

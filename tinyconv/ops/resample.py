@@ -1,7 +1,8 @@
 """Images of another size.
 
 Every smooth mode is separable: for each axis a small matrix (new size, old size), whose transpose
-gives the gradient. The nearest element is an index.
+gives the gradient. Its weights are computed in the type of the image, as in PyTorch: among hundreds of
+pixels the rounding of a place shows. The nearest element is an index.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from ..autograd.autocast import FLOAT32_ON_CUDA, recast
 from ..autograd.function import Function, op, widened
-from ..backend import Array, get_backend, place_of, product
+from ..backend import XP, Array, get_backend, place_of, product
 from ..dtypes import device
 from ..errors import ArgumentError, ShapeError
 from ..shapes import Ints, Shape, is_int
@@ -61,37 +62,58 @@ def _cubic(d: Array, a: float = -0.75) -> Array:
 
 
 @lru_cache(64)
-def _matrix(mode: str, n: int, out: int, scale: float, align_corners: bool) -> Array:
-    """Weights of ``n`` old elements in each of ``out`` new ones, ``scale`` old ones apart."""
-    m = NUMPY.zeros((out, n))
+def _matrix(mode: str, n: int, out: int, scale: float, align_corners: bool, kind: str) -> Array:
+    """Weights, of dtype ``kind``, of ``n`` old elements in each of ``out`` new ones, ``scale`` old ones apart."""
+    m = NUMPY.zeros((out, n), kind)
     rows = NUMPY.arange(out)
     if mode == "area":
         old = NUMPY.arange(n)
         starts, ends = rows * n // out, -(-(rows + 1) * n // out)
         m[...] = (starts[:, None] <= old) & (old < ends[:, None])
         return m / (ends - starts)[:, None]
-    at = rows * scale if align_corners else (rows + 0.5) * scale - 0.5
+    scale = float(m.dtype.type(scale))
+    at = (rows * scale if align_corners else (rows + 0.5) * scale - 0.5).astype(kind)
     if mode == "linear":
         at = NUMPY.maximum(at, 0)
     weight, taps = (_cubic, (-1, 0, 1, 2)) if mode == "cubic" else (_hat, (0, 1))
     first = NUMPY.floor(at).astype(int)
     for tap in taps:  # beyond the edge lies the edge
         old = NUMPY.clip(first + tap, 0, n - 1)
-        NUMPY.add.at(m, (rows, old), weight(NUMPY.abs(at - (first + tap))))
+        NUMPY.add.at(m, (rows, old), weight(NUMPY.abs(at - (first + tap).astype(kind))))
     return m
 
 
 @lru_cache(64)
-def _antialiased(mode: str, n: int, out: int, scale: float, align_corners: bool) -> Array:
+def _antialiased(
+    mode: str, n: int, out: int, scale: float, align_corners: bool, kind: str
+) -> Array:
     """As :func:`_matrix`, with the kernel widened to all elements that a new one stands for."""
+    scale = float(NUMPY.dtype(kind).type(scale))
     wide = max(scale, 1.0)
     reach = wide * (2 if mode == "cubic" else 1)
-    center, old = (NUMPY.arange(out)[:, None] + 0.5) * scale, NUMPY.arange(n)
+    center, old = (
+        (NUMPY.arange(out, dtype=kind)[:, None] + 0.5) * scale,
+        NUMPY.arange(n, dtype=kind),
+    )
     first, last = ((center + side + 0.5).astype(int) for side in (-reach, reach))
-    d = NUMPY.abs(old + 0.5 - center) / wide
+    d = NUMPY.abs(old - center + 0.5) / wide
     m = _cubic(d, -0.5) if mode == "cubic" else _hat(d)
     m = m * ((old >= NUMPY.maximum(first, 0)) & (old < last))
     return m / m.sum(1, keepdims=True)
+
+
+@lru_cache(64)
+def _fixed(make: Callable[..., Array], *args: Any) -> Array:
+    """What ``make`` returns as it is for bytes: multiples of 2^-p, as fine as 16 bits hold the largest of them."""
+    m = make(*args, "float64")
+    p = next(p for p in range(22, -1, -1) if int(m.max() * 2**p + 0.5) < 2**15)
+    return NUMPY.trunc(m * 2**p + NUMPY.copysign(0.5, m)) / 2**p
+
+
+def _among_bytes(x: Array, axis: int, matrix: Array) -> Array:
+    """Multiply each line of one axis by a matrix, and round: PyTorch does so after each axis."""
+    y = Along(axis, matrix)(x.astype("float64"))  # exact
+    return XP[type(x)].clip(y + 0.5, 0, 255).astype("uint8")
 
 
 def _nearest(n: int, out: int, factor: float | None, exact: bool, dims: int) -> Array:
@@ -136,7 +158,7 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Any:
-    """Give images another size.
+    """Give images another size. Bytes are taken, too, by the nearest modes and those for two dimensions.
 
     Args:
         size: new size in pixels, for each spatial dimension or one for all.
@@ -175,31 +197,26 @@ def interpolate(
             )
         factors = (None,) * len(spatial)
     _check_input(input, mode, out)
-    (given,), kind = recast(FLOAT32_ON_CUDA, input), _SMOOTH.get(mode, (mode,))[0]
+    (given,) = recast(FLOAT32_ON_CUDA, input)
     x = start = widened(given)
-    for axis, (n, m, factor) in enumerate(zip(spatial, out, factors, strict=True), 2):
+    where, kind, bytewise = place_of(x.array), x.array.dtype.name, x.array.dtype == "uint8"
+    for axis in reversed(range(2, 2 + len(spatial))):
+        n, m, factor = spatial[axis - 2], out[axis - 2], factors[axis - 2]
         if mode.startswith("nearest"):
-            places = _there(
-                place_of(x.array),
-                None,
-                _nearest,
-                n,
-                m,
-                factor,
-                mode == "nearest-exact",
-                len(spatial),
-            )
-            x = Take(axis, places)(x)
+            exact = mode == "nearest-exact"
+            x = Take(axis, _there(where, None, _nearest, n, m, factor, exact, len(spatial)))(x)
             continue
         scale = n / m if factor is None else 1 / factor
         if align_corners:
             scale = (n - 1) / (m - 1) if m > 1 else 0.0
-        if n != m or scale != 1:
-            make = _antialiased if antialias else _matrix
-            matrix = _there(
-                place_of(x.array), _wide(x.array), make, kind, n, m, scale, bool(align_corners)
-            )
-            x = Along(axis, matrix)(x)
+        if n == m and scale == 1:
+            continue
+        make = _antialiased if antialias else _matrix
+        weights = (_SMOOTH.get(mode, (mode,))[0], n, m, scale, bool(align_corners))
+        if bytewise:
+            x = x.wrap(_among_bytes(x.array, axis, _there(where, None, _fixed, make, *weights)))
+        else:
+            x = Along(axis, _there(where, None, make, *weights, kind))(x)
     if x is start:
         return clone(given)
     if x.node is not None:
@@ -294,7 +311,7 @@ def _check_input(x: Any, mode: str, out: Ints) -> None:
             f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes "
             f"{list(shape)}"
         )
-    if not (mode.startswith("nearest") and x.array.dtype.name == "uint8"):
+    if not (mode.startswith(("nearest", "bi")) and x.array.dtype.name == "uint8"):
         floats(x, f"upsample_{mode}{len(out)}d")
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from ..autograd.function import Function, op
 from ..autograd.inplace import inplace
 from ..autograd.variable import Variable
-from ..backend import Array
+from ..backend import XP, Array
 from ..dtypes import FLOATS, finfo
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, RangeError, ShapeError
 from ..shapes import wrap_dim
 from ._common import cast, dtype_of, is_array, ndim_of, not_implemented, select, shape_of
 from .compare import logical_xor
@@ -350,6 +350,13 @@ def trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) 
     >>> y.grad
     tensor([0.5000, 1.0000, 0.5000])
     """
+    shape = list(shape_of(y))
+    if not shape:
+        raise RangeError(
+            f"Dimension specified as {dim} but tensor has no dimensions", "Write y.view(1) first."
+        )
+    if not shape.pop(wrap_dim(dim, ndim_of(y))):
+        return y.wrap(XP[type(y.array)].zeros(shape, y.array.dtype))
     areas, d = _trapezoids("trapezoid", y, x, dx, dim)
     return sum(areas, d) / 2
 
