@@ -178,6 +178,7 @@ def all_samples(op: Op, dtype: str) -> list[Call]:
     graded = kind.is_floating_point and entry.supports_autograd
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some samples are made with deprecated functions
+        torch.manual_seed(0)  # the same numbers, whatever was drawn before
         found = list(entry.sample_inputs("cpu", kind, requires_grad=graded))
         if FULL and entry.reference_inputs_func is not None:
             try:
@@ -209,6 +210,7 @@ def refused(op: Op) -> list[Call]:
     """The arguments that torch refuses, and tinyconv has to."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as in all_samples()
+        torch.manual_seed(0)
         found = [wrong.sample_input for wrong in op.entry.error_inputs("cpu")]
     calls = [Call(op.entry, (s.input, *s.args), dict(s.kwargs)) for s in found]
     return [call for call in calls if call.why_not() is None]

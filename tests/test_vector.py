@@ -18,6 +18,7 @@ import pytest
 
 from tinyconv.backend import (
     copy,
+    either,
     exponential,
     fma,
     jit_enabled,
@@ -210,6 +211,12 @@ def storing_pairs(x, y, at, first, last):
 def choice(v, w, a, b, y):
     for at in range(0, len(v) - lanes(v), lanes(v)):
         store(y, at, larger(load(v, at), load(w, at), load(a, at), load(b, at)))
+
+
+@case(four)
+def alternatives(v, w, a, b, y):
+    for i in range(len(v)):
+        y[i] = either(v[i] < w[i], a[i], b[i])
 
 
 @case(lambda t: ((numbers(t, i), np.zeros(SIZE)) for i in range(8)), 64)
