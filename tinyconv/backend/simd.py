@@ -11,7 +11,7 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -413,9 +413,9 @@ def larger(typing: Any, v: Any, w: Any, a: Any, b: Any) -> Any:
     return a(v, w, a, b), lambda context, builder, s, args: _larger(builder, *args)
 
 
-@njit
-def either(condition, a, b):
-    return a if condition else b
+@intrinsic
+def either(typing: Any, condition: Any, a: Any, b: Any) -> Any:
+    return a(types.boolean, a, a), lambda context, builder, s, args: builder.select(*args)
 
 
 def _halved(builder: Any, v: Any, combine: Any) -> Any:
