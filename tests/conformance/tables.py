@@ -104,7 +104,6 @@ TOLERANCE = {
 # What fails. A test that passes against this table fails: mend one, and remove its line.
 
 KNOWN: dict[str, str] = {
-    "as_strided*-in_place": "not there: a tensor would lose sight of its memory",
     "addbmm-*-in_place": "torch changes the size of the operand",
     "cholesky-float*-empty": "torch's own gradient fails",
     "block_diag-float*-empty": "torch's gradient is one row off behind an empty vector",

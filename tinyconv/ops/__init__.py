@@ -572,4 +572,4 @@ from .views import (
     view,
     view_as,
 )
-from .windows import as_strided, storage_offset, windows
+from .windows import as_strided, as_strided_, storage_offset, windows

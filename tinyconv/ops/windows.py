@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.function import Function, op
-from ..autograd.inplace import address
+from ..autograd.inplace import address, inplace_view
 from ..backend import Array
 from ..errors import ShapeError
 from ..shapes import Ints, Shape, wrap_dim
@@ -124,6 +124,9 @@ class AsStrided(Function):
     def backward(self, g: Any) -> Any:
         return (PutStrided(self.size, self.stride, self.offset, self.own, self.source)(g),)
 
+    def inverse(self) -> AsStrided:
+        return AsStrided(self.source, self.own, -self.offset, self.stride)
+
 
 @op
 class PutStrided(Function):
@@ -230,3 +233,6 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
 
 
 offset_of = storage_offset  # where an argument bears its name
+
+
+as_strided_ = inplace_view(as_strided)

@@ -200,6 +200,7 @@ class Methods(Variable):
     bitwise_right_shift_, __ilshift__ = ops.bitwise_right_shift_, ops.bitwise_left_shift_
     __irshift__ = ops.bitwise_right_shift_
     floor_, ceil_, round_, trunc_, frac_ = ops.floor_, ops.ceil_, ops.round_, ops.trunc_, ops.frac_
+    as_strided_ = ops.as_strided_
     squeeze_, unsqueeze_, t_, transpose_ = ops.squeeze_, ops.unsqueeze_, ops.t_, ops.transpose_
     swapaxes_, swapdims_ = ops.transpose_, ops.transpose_
     resize_, resize_as_, fill_diagonal_ = ops.resize_, ops.resize_as_, ops.fill_diagonal_
