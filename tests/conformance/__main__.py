@@ -1,4 +1,4 @@
-"""``python -m tests.conformance [jobs]``: run the exam and write its page."""
+"""``python -m tests.conformance [entry ...]``: run the exam, or that of some entries, and write its page."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the harness lies beside this package
 
-from .report import PAGE, page, rows  # the path comes first
+from .report import PAGE, page, read, rows  # the path comes first
 
 if __name__ == "__main__":
-    jobs = int(sys.argv[1]) if len(sys.argv) > 1 else os.cpu_count() or 1
-    PAGE.write_text(page(rows(jobs)))
+    names = sys.argv[1:]
+    found = rows(os.cpu_count() or 1, names)
+    if names:
+        new = {(row.group, row.entry): row for row in found}
+        found = [new.get((row.group, row.entry), row) for row in read(PAGE.read_text())]
+    PAGE.write_text(page(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -82,12 +82,13 @@ def examine(work: list[Case]) -> Row:
     return row
 
 
-def rows(jobs: int) -> list[Row]:
-    """The whole exam."""
+def rows(jobs: int, names: Collection[str] = ()) -> list[Row]:
+    """The whole exam, or that of some entries."""
     entries = [
         list(work)
         for group in GROUPS
-        for _, work in groupby(cases(group), key=lambda case: case.entry)
+        for entry, work in groupby(cases(group), key=lambda case: case.entry)
+        if entry in (names or [entry])
     ]
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         return list(pool.map(examine, entries))
@@ -115,8 +116,8 @@ works element by element: there the numbers are torch's, or those of torch in fl
 
 Where torch's second gradient is NaN, that of tinyconv may be a number.
 
-A sample counts once for each type and form. `python -m tests.conformance` writes this page, from all samples
-with `TINYCONV_OPINFO=full`. `pytest tests/conformance` takes a few samples an entry.
+A sample counts once for each type and form. `TINYCONV_OPINFO=full python -m tests.conformance` writes this page from
+all samples; behind it may stand the entries to examine anew. `pytest tests/conformance` takes a few samples an entry.
 """
 
 

@@ -50,7 +50,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         means = sum(rows, 1) / n
     else:
         total = sum(weights)
-        if n and total.item() == 0:
+        if total.item() == 0:
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
         means = sum(rows * weights, 1) / total
     away = rows - unsqueeze(means, 1)
