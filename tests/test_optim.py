@@ -368,3 +368,34 @@ def test_an_optimizer_of_ones_own():
     other.load_state_dict(optimizer.state_dict())
     assert next(iter(other.state.values())) == {"count": 1}
     assert other.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["Adam", "NAdam", "RAdam", "ASGD", "Adamax", "Adadelta", "Rprop"])
+def test_counters_have_the_default_type(name):
+    """They are float64 where that is the default, and the updates follow from them."""
+
+    def run(lib):
+        x, w = lib.linspace(-1, 1, 5), lib.linspace(0.3, 2, 5).requires_grad_()
+        optimizer = getattr(lib.optim, name)([w])
+        for step in range(8):
+            if step == 4:
+                again = getattr(lib.optim, name)([w])
+                again.load_state_dict(optimizer.state_dict())
+                optimizer = again
+            optimizer.zero_grad()
+            ((w * x).sin() ** 2).sum().backward()
+            optimizer.step()
+        kinds = {k: str(v.dtype).split(".")[1] for k, v in optimizer.state[w].items()}
+        return w.detach().numpy(), kinds
+
+    for kind in ("float64", "float32"):
+        seen = []
+        for lib in (tc, torch):
+            lib.set_default_dtype(getattr(lib, kind))
+            try:
+                seen.append(run(lib))
+            finally:
+                lib.set_default_dtype(lib.float32)
+        (ours, kinds), (theirs, expected) = seen
+        np.testing.assert_allclose(ours, theirs, rtol=1e-14 if kind == "float64" else 1e-6)
+        assert kinds == expected

@@ -15,7 +15,7 @@ from ..dtypes import FLOATS
 from ..errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from ..tensor import Tensor
 from .optimizer import Group, Optimizer, Params, State
-from .rule import Numbers, Rule, Terms
+from .rule import Numbers, Rule, Terms, counter_type
 from .update import Update, run
 
 _WORDS = {"lr": "learning rate", "eps": "epsilon value"}
@@ -196,7 +196,7 @@ class Elementwise(Optimizer):
         """Make the state of a parameter before its first update."""
         return {
             # a count begins on the CPU, whatever the device: reading it must not wait for a GPU
-            name: Tensor.wrap(np.array(float(value), np.float32))
+            name: Tensor.wrap(np.array(float(value), counter_type()))
             if name in self.counters
             else _full(p.array, float(value))
             for name, value in buffers.items()

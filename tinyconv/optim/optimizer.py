@@ -14,6 +14,7 @@ import numpy as np
 from ..autograd.function import Handle
 from ..backend import backend_of
 from ..tensor import Tensor
+from .rule import counter_type
 
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
 Group: TypeAlias = dict[str, Any]
@@ -245,7 +246,8 @@ class Optimizer:
         state: State = {}
         for name, value in entry.items():
             if name in self.counters:
-                kind = np.float32 if name == "step" else p.array.dtype
+                kind = p.array.dtype if name != "step" else None  # of a count, as it was saved
+                kind = counter_type() if isinstance(value, (int, float)) else kind
                 state[name] = Tensor.wrap(np.array(_on_cpu(value), kind))
             elif value is not None:  # None: a buffer that the next step makes
                 state[name] = _loaded(p, value)

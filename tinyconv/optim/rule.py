@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Kernel, helper
+from ..dtypes import float64, get_default_dtype
 
 Numbers = tuple[float, ...]
 
@@ -35,9 +36,14 @@ def lerp(a, b, weight, rest):
     return b - (b - a) * rest
 
 
+def counter_type() -> Any:
+    """The number type of a new counter: float32, or float64 where that is the default."""
+    return np.float64 if get_default_dtype() is float64 else np.float32
+
+
 def single(x: Any) -> Any:
-    """x rounded to float32, the number type of a counter."""
-    return np.float32(x)
+    """x rounded to the number type of a new counter."""
+    return counter_type()(x)
 
 
 def like(x: Any, counter: Any) -> Any:
