@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 
 import tinyconv as tc
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """What tens of thousands of tests are made of is nothing the garbage collector has to look at again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -390,18 +390,14 @@ def test_worker_iterator_in_a_cycle_is_collected_in_a_worker():
                 gc.collect()
             return i
 
-    gc.freeze()  # what the other tests left behind would make the collector slow
-    try:
-        batches = iter(tc_data.DataLoader(Collecting(), num_workers=2))
-        next(batches)
-        batches.myself = batches
-        del batches
-        lost.set()
-        for worker in threads():
-            worker.join(60)
-        assert not threads()
-    finally:
-        gc.unfreeze()
+    batches = iter(tc_data.DataLoader(Collecting(), num_workers=2))
+    next(batches)
+    batches.myself = batches
+    del batches
+    lost.set()
+    for worker in threads():
+        worker.join(60)
+    assert not threads()
 
 
 PROGRAM = """

@@ -19,8 +19,8 @@ import tinyconv as tc
 from .check import Case, Check
 from .tables import ARBITRARY, BY_VECTORS, VALUES_ONLY, tolerance
 
-FEW = 5  # samples of a function, in the short run
-FEWER = 3  # of its other forms
+FEW = 4  # samples of a function, in the short run
+FEWER = 2  # of its other forms
 DTYPES = ("float32", "float64", "int64", "bool")
 HALVES = ("float16", "bfloat16")
 MORE = ("uint8", "int8", "int16", "int32")
