@@ -178,7 +178,9 @@ def test_the_folder_of_the_loops(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "fault", [lambda x: x + 1, lambda x: 1 / 0, lambda x: tc.zeros(2, 2)], ids=str
+    "fault",
+    [lambda x: x + 1, lambda x: 1 / 0, lambda x: tc.zeros(2, 2)],
+    ids=["another number", "an error", "another shape"],
 )
 def test_a_cpu_that_computes_nonsense(monkeypatch, capsys, fault):
     monkeypatch.setattr(doctor.ops, "relu", fault)

@@ -78,7 +78,9 @@ SCHEDULES = [
 
 def ids(value):
     if isinstance(value, dict):
-        return ",".join(f"{k}={'f' if callable(v) else v}" for k, v in value.items())
+        parts = {k: v[0] if isinstance(v, list) else v for k, v in value.items()}
+        shown = {k: "f" if callable(p) else value[k] for k, p in parts.items()}
+        return ",".join(f"{k}={v}" for k, v in shown.items())
     return str(value)
 
 

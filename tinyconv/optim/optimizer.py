@@ -13,6 +13,7 @@ import numpy as np
 
 from ..autograd.function import Handle
 from ..backend import backend_of
+from ..dtypes import FLOATS
 from ..tensor import Tensor
 from .rule import counter_type
 
@@ -246,9 +247,11 @@ class Optimizer:
         state: State = {}
         for name, value in entry.items():
             if name in self.counters:
-                kind = p.array.dtype if name != "step" else None  # of a count, as it was saved
-                kind = counter_type() if isinstance(value, (int, float)) else kind
-                state[name] = Tensor.wrap(np.array(_on_cpu(value), kind))
+                saved = _on_cpu(value)
+                kind = saved.dtype if name == "step" else p.array.dtype  # a count stays as it was saved
+                if kind not in FLOATS or isinstance(value, (int, float)):
+                    kind = counter_type()
+                state[name] = Tensor.wrap(np.array(saved, kind))
             elif value is not None:  # None: a buffer that the next step makes
                 state[name] = _loaded(p, value)
         return state
