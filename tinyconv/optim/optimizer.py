@@ -248,7 +248,9 @@ class Optimizer:
         for name, value in entry.items():
             if name in self.counters:
                 saved = _on_cpu(value)
-                kind = saved.dtype if name == "step" else p.array.dtype  # a count stays as it was saved
+                kind = (
+                    saved.dtype if name == "step" else p.array.dtype
+                )  # a count stays as it was saved
                 if kind not in FLOATS or isinstance(value, (int, float)):
                     kind = counter_type()
                 state[name] = Tensor.wrap(np.array(saved, kind))
