@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parent.parent / "tinyconv"
 sys.path.insert(0, str(PACKAGE.parent))  # run by itself, from anywhere
 
 from tinyconv import linalg, ops  # noqa: E402  # its place is known now
-from tinyconv.nn import functional  # noqa: E402
+from tinyconv.nn import functional  # noqa: E402  # likewise
 
 FIRST_LINE = "# Made by tests/stubs.py: run it again instead of editing.\n"
 

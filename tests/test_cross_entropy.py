@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -265,3 +266,16 @@ def test_no_such_class(wrong):
     x = tc.tensor(normal(4, 5))
     with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
         tc.nn.functional.cross_entropy(x, tc.tensor([0, wrong, 2, 2]))
+
+
+@pytest.mark.parametrize("function", ["cross_entropy", "nll_loss"])
+def test_of_ignored_classes_alone(function):
+    """The mean is 0 / 0, and no gradient comes of it."""
+    seen = []
+    for lib in (tc, torch):
+        x = lib.ones(2, 3, requires_grad=True)
+        y = lib.ones(2, dtype=lib.int64)
+        loss = getattr(lib.nn.functional, function)(x, y, ignore_index=1)
+        loss.backward()
+        seen.append((math.isnan(loss.item()), x.grad.tolist()))
+    assert seen[0] == seen[1] == (True, [[0.0] * 3] * 2)

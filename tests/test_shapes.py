@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 import torch
 
+import tinyconv as tc
 from tinyconv import shapes
 
 GRID = list(product(range(1, 12), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2), (1, 2)))
@@ -91,3 +92,12 @@ def test_wrap_dim(dim, ndim):
             shapes.wrap_dim(dim, ndim)
     else:
         assert shapes.wrap_dim(dim, ndim) == dim % max(ndim, 1)
+
+
+def test_of_several_sizes_that_differ_the_last_is_named():
+    messages = []
+    for lib in (tc, torch):
+        with pytest.raises(RuntimeError) as refused:
+            lib.ones(2, 3, 4) + lib.ones(5, 3, 6)
+        messages.append(str(refused.value).splitlines()[0])
+    assert messages[0] == messages[1]

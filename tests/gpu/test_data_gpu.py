@@ -8,10 +8,10 @@ import pytest
 
 card.require_gpu()
 
-import tinyconv as tc  # noqa: E402  # where there is a GPU
-from tinyconv import doctor  # noqa: E402
-from tinyconv.utils.data import DataLoader, DevicePrefetcher, TensorDataset  # noqa: E402
-from tinyconv.vision.transforms import (  # noqa: E402
+import tinyconv as tc
+from tinyconv import doctor
+from tinyconv.utils.data import DataLoader, DevicePrefetcher, TensorDataset
+from tinyconv.vision.transforms import (
     Batched,
     Cutout,
     Normalize,

@@ -11,10 +11,10 @@ import pytest
 
 card.require_gpu()
 
-import tinyconv as tc  # noqa: E402
-from tinyconv import nn  # noqa: E402
-from tinyconv.backend import get_backend, product  # noqa: E402
-from tinyconv.errors import DeviceError  # noqa: E402
+import tinyconv as tc
+from tinyconv import nn
+from tinyconv.backend import get_backend, product
+from tinyconv.errors import DeviceError
 
 SIDE, BATCH, STEPS, LARGE = (8, 4, 40, 1 << 16) if card.STANDIN else (32, 32, 200, 1 << 24)
 

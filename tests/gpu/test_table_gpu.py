@@ -10,10 +10,10 @@ import pytest
 
 card.require_gpu()
 
-import optable  # noqa: E402
+import optable
 
-import tinyconv as tc  # noqa: E402
-from tinyconv import backends  # noqa: E402
+import tinyconv as tc
+from tinyconv import backends
 
 try:
     import torch

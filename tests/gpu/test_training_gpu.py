@@ -9,7 +9,7 @@ import pytest
 
 card.require_gpu()
 
-import tinyconv as tc  # noqa: E402
+import tinyconv as tc
 
 try:
     import torch

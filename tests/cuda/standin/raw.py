@@ -85,7 +85,7 @@ class RawModule:
         self.parameters: dict[str, list[Parameter]] = {}
         lines = [f'#include "{SHIM.name}"', code]
         for expression in name_expressions:
-            name, kind = re.fullmatch(r"(\w+)<(\w+)>", expression).groups()  # type: ignore[union-attr]
+            name, kind = re.fullmatch(r"(\w+)<(\w+)>", expression).groups()  # type: ignore[union-attr]  # our own expressions match
             parts = [Parameter(t, kind) for t in found[name].split(",") if t.strip()]
             self.parameters[expression] = parts
             given = ", ".join(f"{p.cast}a[{i}]" for i, p in enumerate(parts))

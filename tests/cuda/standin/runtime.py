@@ -197,7 +197,7 @@ def is_memory_pinned(ptr: int) -> bool:
 
 def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
     like = np.broadcast_to(np.empty((), dtype), shape)
-    return np.ndarray(like.shape, dtype, alloc_pinned_memory(like.nbytes), 0, None, order)  # type: ignore[call-overload]
+    return np.ndarray(like.shape, dtype, alloc_pinned_memory(like.nbytes), 0, None, order)  # type: ignore[call-overload]  # order is any str here
 
 
 def zeros_pinned(shape: Any, dtype: Any = float, order: str = "C") -> Any:
