@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import tinyconv as tc
-from tinyconv import nn, optim, serialization
+from tinyconv import nn, optim
 
 
 def same(a, b):
@@ -65,6 +65,18 @@ def test_round_trip(obj, tmp_path):
     tc.save(obj, buffer)
     buffer.seek(0)
     same(obj, tc.load(buffer))
+
+
+def test_a_header_of_any_length():
+    """Its length is the first byte of the file, which once was taken for the first byte of a pickle."""
+    firsts = set()
+    for length in range(0, 256, 8):
+        buffer = io.BytesIO()
+        tc.save({"x" * length: tc.ones(1)}, buffer)
+        firsts.add(buffer.getvalue()[0])
+        buffer.seek(0)
+        assert tc.load(buffer)["x" * length].item() == 1
+    assert 0x80 in firsts
 
 
 def test_what_is_loaded_can_be_written_to(tmp_path):
@@ -120,7 +132,7 @@ def test_a_crash_in_mid_save_leaves_the_old_file(tmp_path, monkeypatch):
     def crash(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(serialization.os, "fsync", crash)
+    monkeypatch.setattr(os, "fsync", crash)
     with pytest.raises(KeyboardInterrupt):
         tc.save({"epoch": 2}, path)
     monkeypatch.undo()
@@ -133,16 +145,37 @@ class Evil:
         return os.system, ("echo no",)
 
 
-def test_refusals(tmp_path):
+def test_a_whole_model(tmp_path):
+    tc.save({"model": [nn.Linear(1, 2), nn.ReLU()], "epoch": 3}, tmp_path / "f")
+    with pytest.raises(pickle.UnpicklingError, match=r"Weights only load failed.*Linear"):
+        tc.load(tmp_path / "f")
+    saved = tc.load(tmp_path / "f", weights_only=False)
+    assert repr(saved["model"][0]) == repr(nn.Linear(1, 2))
+    assert saved["epoch"] == 3
+    tc.save({"a": Evil()}, tmp_path / "f")
+    with pytest.raises(pickle.UnpicklingError, match="Evil"):
+        tc.load(tmp_path / "f")
+
+
+def test_refusals(tmp_path, capfd):
     (tmp_path / "pickle").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(RuntimeError, match=r"torch.save or pickle"):
-        tc.load(tmp_path / "pickle")
+    for weights_only in (True, False):
+        with pytest.raises(
+            pickle.UnpicklingError, match=r"it asks for (posix|nt).system, which is code"
+        ):
+            tc.load(tmp_path / "pickle", weights_only=weights_only)
+    assert not capfd.readouterr().out
     (tmp_path / "damaged").write_bytes(b"x" * 100)
     with pytest.raises(RuntimeError, match="damaged"):
         tc.load(tmp_path / "damaged")
-    with pytest.raises(TypeError, match=r"Linear at 'model.0'\nSave its state_dict"):
-        tc.save({"model": [nn.Linear(1, 1)]}, tmp_path / "f")
+    layer = nn.Linear(1, 1)
+    layer.hook = lambda: None
+    with pytest.raises(
+        TypeError, match=r"cannot save a Linear at 'model.0': .*\nSave its state_dict"
+    ):
+        tc.save({"model": [layer]}, tmp_path / "f")
     with pytest.raises(TypeError, match="cannot save a function"):
-        tc.save(test_refusals, tmp_path / "f")
+        tc.save(lambda: None, tmp_path / "f")
+    assert sorted(os.listdir(tmp_path)) == ["damaged", "pickle"]
     with pytest.raises(FileNotFoundError):
         tc.load(tmp_path / "nowhere")

@@ -1,15 +1,18 @@
 """Save and load tensors, state dicts and plain containers.
 
-The file is a safetensors container: tensors in its body, everything else as JSON in its metadata. Nothing in it is ever
-executed. A flat dict of tensors keeps its own names, so any reader of safetensors can open a saved ``state_dict()``.
+The file is a safetensors container: tensors in its body, everything else as JSON in its metadata. A flat dict of tensors
+keeps its own names, so any reader of safetensors can open a saved ``state_dict()``. Objects of other classes, such as a whole
+model, are pickled into it, and only ``weights_only=False`` wakes them: nothing else in a file is ever executed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,11 @@ import numpy as np
 from safetensors import deserialize
 from safetensors.numpy import save as pack_tensors
 
-from . import ops
-from .backend import backend_of
-from .dtypes import device, dtype, to_dtype
-from .tensor import Parameter, Size, Tensor
+from .. import ops
+from ..backend import backend_of
+from ..dtypes import device, dtype, to_dtype
+from ..tensor import Parameter, Size, Tensor
+from .pickled import is_pickled, read
 
 _KEY = "tinyconv"
 _SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", Size: "size", set: "set"}
@@ -57,11 +61,22 @@ class _Packer:
             return {"": "dtype", "name": value.name}
         if isinstance(value, device):
             return {"": "device", "name": str(value)}
-        where = f" at {path!r}" if path else ""
-        hint = "Save its state_dict(): save(model.state_dict(), path)." if hasattr(value, "state_dict") else (
-            "Tensors, arrays, numbers, strings, None, and dicts, lists, tuples, sets of these can be saved."
-        )  # fmt: skip
-        raise TypeError(f"cannot save a {type(value).__name__}{where}\n{hint}")
+        return {"": "pickled", "name": self._pickle(value, path), "class": type(value).__name__}
+
+    def _pickle(self, value: Any, path: str) -> str:
+        try:
+            data = pickle.dumps(value)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:  # as the object likes
+            where = f" at {path!r}" if path else ""
+            hint = (
+                "Save its state_dict(): save(model.state_dict(), path)."
+                if hasattr(value, "state_dict")
+                else "Tensors, arrays, numbers, strings, containers of these, and what pickle takes can be saved."
+            )
+            raise TypeError(
+                f"cannot save a {type(value).__name__}{where}: {error}\n{hint}"
+            ) from error
+        return self._store(Tensor.wrap(np.frombuffer(data, np.uint8)), path)
 
     def _store(self, value: Tensor, path: str) -> str:
         array = backend_of(value.array).to_numpy(value.array)
@@ -75,7 +90,7 @@ class _Packer:
         return name
 
 
-def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+def _unpack(value: Any, tensors: dict[str, Tensor], wake: Callable[[str, bytes], Any]) -> Any:
     if not isinstance(value, dict):
         return value
     kind = value[""]
@@ -86,11 +101,15 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
         if kind == "parameter":
             return Parameter(found, value["grad"])
         return found.requires_grad_() if value["grad"] else found
+    if kind == "pickled":
+        return wake(value["class"], ops.to(tensors[value["name"]], "cpu").array.tobytes())
     if kind in _BUILD:
-        return _BUILD[kind](_unpack(v, tensors) for v in value["items"])
+        return _BUILD[kind](_unpack(v, tensors, wake) for v in value["items"])
     if kind in ("dict", "ordered"):
         build: Any = OrderedDict if kind == "ordered" else dict
-        return build((_unpack(k, tensors), _unpack(v, tensors)) for k, v in value["pairs"])
+        return build(
+            (_unpack(k, tensors, wake), _unpack(v, tensors, wake)) for k, v in value["pairs"]
+        )
     return to_dtype(value["name"]) if kind == "dtype" else device(value["name"])
 
 
@@ -99,11 +118,11 @@ def save(obj: Any, f: Any) -> None:
 
     Args:
         obj: a Tensor, or dicts, lists, tuples of tensors, numbers and strings: ``model.state_dict()``,
-            ``{"model": ..., "optimizer": ..., "epoch": 3}``.
+            ``{"model": ..., "optimizer": ..., "epoch": 3}``. Other objects are pickled.
         f: a path, or an open binary file. A path is written aside and moved into place: a crash leaves the old file whole.
 
     Raises:
-        TypeError: something else is in ``obj``; it says where.
+        TypeError: there is something in ``obj`` that cannot be pickled; it says where.
 
     >>> import tinyconv as tc, tempfile, os
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -149,37 +168,64 @@ def _array(entry: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 
 def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
-    """Read what :func:`save` wrote, or the tensors of any safetensors file as a dict.
+    """Read what :func:`save` or ``torch.save`` wrote, or the tensors of any safetensors file as a dict.
 
     Args:
         f: a path, or an open binary file.
-        map_location: the device for all tensors; the CPU unless given. Or, as a dict, a device for those of another.
-        weights_only: nothing but data is ever loaded, whatever this says.
+        map_location: the device for all tensors; the CPU unless given. Or, as a dict, a device for those of another; or a
+            function of a tensor and its device's name that returns the tensor where it shall be.
+        weights_only: refuse objects of other classes than tensors and containers: to make one, code named in the file runs.
+            Say False only of a file whose writer you trust. Of a file of ``torch.save`` nothing but data is ever loaded.
 
     Raises:
+        pickle.UnpicklingError: there is more than data in it, a whole model, say.
         RuntimeError: the file is of another kind, or damaged.
     """
     content = f.read() if hasattr(f, "read") else Path(f).read_bytes()
     name = getattr(f, "name", None) or (str(f) if not hasattr(f, "read") else "the file")
-    if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
-        raise RuntimeError(
-            f"{name} was written by torch.save or pickle, which can run code when read\n"
-            "In torch, write the weights with safetensors.torch.save_file(model.state_dict(), path), and load that."
-        )
+    place = _placing(map_location)
+    if is_pickled(content):
+        return _load_pickled(content, name, place)
     try:
         arrays = {name: _array(entry) for name, entry in deserialize(content)}
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except Exception as error:  # safetensors raises an exception class of its own, json another
         raise RuntimeError(f"{name} is not a safetensors file, or is damaged: {error}") from error
-    tensors = {k: Tensor.wrap(a) for k, a in arrays.items()}
-    if callable(map_location):
-        raise TypeError(
-            "map_location is a device or a dict of devices\nA function of storages has nothing to do here: "
-            "write map_location='cuda'."
-        )
-    if isinstance(map_location, dict):  # files do not say where tensors were: all come from the CPU
-        map_location = map_location.get("cpu")
-    if map_location is not None:
-        tensors = {k: ops.to(t, map_location) for k, t in tensors.items()}
+    tensors = {k: place(Tensor.wrap(a)) for k, a in arrays.items()}
     structure = header.get("__metadata__", {}).get(_KEY)
-    return tensors if structure is None else _unpack(json.loads(structure), tensors)
+    if structure is None:
+        return tensors
+    return _unpack(json.loads(structure), tensors, _only_data if weights_only else _from_pickle)
+
+
+def _only_data(kind: str, data: bytes) -> Any:
+    raise pickle.UnpicklingError(
+        f"Weights only load failed. The file holds a {kind}, and to make one, code runs that the file names\n"
+        "If you trust whoever wrote it: load(path, weights_only=False). Better save the weights: "
+        "save(model.state_dict(), path)."
+    )
+
+
+def _from_pickle(kind: str, data: bytes) -> Any:
+    return pickle.loads(data)
+
+
+def _placing(map_location: Any) -> Callable[[Tensor], Tensor]:
+    """What brings a tensor that was read, on the CPU, to where it shall be."""
+    if callable(map_location):
+        return lambda x: map_location(x, "cpu")
+    if isinstance(map_location, dict):  # all come from the CPU, wherever they once were
+        map_location = map_location.get("cpu")
+    return lambda x: x if map_location is None else ops.to(x, map_location)
+
+
+def _load_pickled(content: bytes, name: str, place: Callable[[Tensor], Tensor]) -> Any:
+    try:
+        return read(content, place)
+    except pickle.UnpicklingError as error:
+        raise pickle.UnpicklingError(
+            f"Weights only load failed. {name}: {error}\n"
+            "Only data is read. In torch, save the weights: torch.save(model.state_dict(), path)."
+        ) from error
+    except Exception as error:  # a damaged pickle may end in any exception
+        raise RuntimeError(f"{name} is damaged, or torch.save did not write it: {error}") from error
