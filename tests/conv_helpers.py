@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from tinyconv.backend import Kernel, get_num_threads, jit_enabled, parallel, set_num_threads
-from tinyconv.ops.conv import columns, depthwise, direct, tiled, winograd
+from tinyconv.ops.conv import columns, depthwise, direct, planes, tiled, winograd
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}  # relative to the largest value
 needs_numba = pytest.mark.skipif(not jit_enabled(), reason="loops are not compiled here")
 both = pytest.mark.parametrize("dtype", list(TOLERANCE))
 LOOPS = {
     kernel.name: kernel
-    for module in (columns, depthwise, direct, winograd)
+    for module in (columns, depthwise, direct, planes, winograd)
     for kernel in vars(module).values()
     if isinstance(kernel, Kernel)
 }

@@ -22,7 +22,8 @@ def _register_what_is_there(name, *args, **names):
         try:
             return _register_fake(name, *args, **names)(function)
         except RuntimeError as error:
-            assert "does not exist" in str(error)
+            if "does not exist" not in str(error):
+                raise
             return function
 
     return register

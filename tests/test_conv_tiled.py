@@ -27,15 +27,20 @@ from hypothesis import strategies as st
 import tinyconv as tc
 from tinyconv import ops
 from tinyconv.backend import Kernel, vector
-from tinyconv.ops.conv import depthwise, direct, tiled, transforms, winograd
+from tinyconv.ops.conv import depthwise, direct, planes, tiled, transforms, winograd
 from tinyconv.shapes import conv_size
 
 T: Any = torch.nn.functional
 FENCE = 64  # numbers before and after each array that a loop must leave alone
 FILLED = {"winograd": "y", "winograd_filters": "u", "winograd_filters_back": "gw", "winograd_weight": "gu",
           "direct": "y", "direct_weight": "gw", "depthwise": "y", "depthwise_weight": "gw",
+          "planes": "y", "planes_weight": "gw",
           "unfold_windows": "columns", "fold_windows": "x"}  # fmt: skip
-IN_PARTS = {"winograd_weight", "direct_weight"}  # the sum over the first dimension is the result
+IN_PARTS = {
+    "winograd_weight": 0,
+    "direct_weight": 0,
+    "planes_weight": (0, -1),
+}  # the sum over these is the result
 
 
 # ── a kernel on its own ───────────────────────────────────────────────────────────────────────
@@ -51,7 +56,7 @@ def double(a: np.ndarray) -> torch.Tensor:
 
 def result(kernel: Kernel, args: Any) -> np.ndarray:
     out = args[filled(kernel)]
-    return out.sum(0) if kernel.name in IN_PARTS else out
+    return out.sum(IN_PARTS[kernel.name]) if kernel.name in IN_PARTS else out
 
 
 def definition(kernel: Kernel, args: Any) -> np.ndarray:
@@ -165,7 +170,7 @@ def test_every_kernel_has_a_case():
 def test_every_number_of_channels_and_filters(k, s, p, d, dtype, checked):
     for i, (c, f) in enumerate(product(CHANNELS, (0, *CHANNELS))):
         three_maps(2, c, f, 5, 4, k, s, p, d, dtype, SIDES[i % 2])
-    assert checked["direct"]
+    assert checked["planes" if k != (1, 1) and s == d == (1, 1) else "direct"]
     assert checked["depthwise"]
     maps = 0 if k != (3, 3) else 2 if s == (1, 1) else 1
     assert checked["winograd"] == maps * (9 if dtype == "float32" else 16)
@@ -204,6 +209,10 @@ STRIPS: list[dict[str, Any]] = [  # what does not fit one strip, and where sever
     {"n": 1, "c": 40, "f": 3, "h": 37, "w": 50, "k": (4, 2), "p": (0, 1), "d": (3, 1)},
     {"n": 1, "c": 70, "f": 2, "h": 31, "w": 33, "k": (1, 1), "p": (0, 0)},
     {"n": 13, "c": 8, "f": 9, "h": 9, "w": 7},
+    {"n": 13, "c": 3, "f": 2, "h": 9, "w": 7, "k": (5, 4), "p": (2, 3)},
+    {"n": 2, "c": 7, "f": 3, "h": 150, "w": 60},
+    {"n": 2, "c": 2, "f": 5, "h": 3, "w": 9000, "k": (3, 7), "p": (0, 4)},
+    {"n": 40, "c": 5, "f": 13, "h": 12, "w": 12, "k": (2, 6), "p": (0, 0)},
     {"n": 19, "c": 8, "f": 8, "h": 3, "w": 5},
     {"n": 5, "c": 16, "f": 5, "h": 40, "w": 40, "k": (2, 2), "s": (2, 2), "p": (1, 0)},
     {"n": 5, "c": 5, "f": 0, "h": 17, "w": 33, "s": (2, 1)},
@@ -244,6 +253,8 @@ PLAIN = [
     {"c": 3, "f": 9, "k": (2, 3), "s": (2, 1), "p": (1, 2), "d": (1, 2)},
     {"c": 9, "f": 3, "k": (1, 1), "p": (0, 0)},
     {"c": 5, "f": 0, "h": 4, "w": 6, "s": (2, 1)},
+    {"c": 1, "f": 9, "k": (2, 5), "p": (1, 2), "h": 4},
+    {"c": 7, "f": 1, "k": (5, 3), "p": (4, 0), "w": 12},
 ]
 
 
@@ -255,7 +266,7 @@ def test_loops_use_only_what_they_have_written(case, unit, monkeypatch):
     So the vectors of any processor can be tried.
     """
     monkeypatch.setattr(vector, "vector_unit", lambda: unit)
-    for module in (depthwise, direct, winograd, transforms):
+    for module in (depthwise, direct, planes, winograd, transforms):
         monkeypatch.setattr(module, "scratch", lambda x, n: np.full(n, np.nan, x.dtype))
         monkeypatch.setattr(module, "table", lambda n: np.full(n, 1 << 30, np.int32), raising=False)
     seen = set()
@@ -274,10 +285,11 @@ def test_loops_use_only_what_they_have_written(case, unit, monkeypatch):
 
 # ── with ReLU and pooling ─────────────────────────────────────────────────────────────────────
 
-FUSED = [  # Winograd, direct; in one strip and several
+FUSED = [  # Winograd, planes, direct; in one strip and several
     *({"c": 17, "f": 9, "k": (3, 3), "h": h, "w": w} for h, w in ((4, 6), (5, 7), (2, 3), (70, 51))),
     *({"c": 3, "f": 5, "k": k, "h": h, "w": w} for k in ((2, 3), (1, 1)) for h, w in ((6, 8), (5, 4))),
     {"c": 64, "f": 33, "k": (4, 3), "h": 70, "w": 51},
+    {"c": 3, "f": 3, "k": (5, 5), "h": 150, "w": 99},
     {"c": 64, "f": 3, "k": (2, 2), "h": 25, "w": 150},
 ]  # fmt: skip
 
@@ -304,7 +316,8 @@ def test_relu_and_pool_in_the_loop(case, relu, pool, dtype, checked):
         with tiles_of(m), threads(2):
             y, exact = fused(x, filters, b, p, relu, pool)
         close(y, exact, TOLERANCE[dtype])
-    assert checked["winograd" if k == (3, 3) else "direct"] == 2
+    way = "winograd" if k == (3, 3) else "planes" if k != (1, 1) and min(c, f) < 8 else "direct"
+    assert checked[way] == 2
 
 
 @both
@@ -345,7 +358,9 @@ def neighbours(a: np.ndarray) -> np.ndarray:
 
 
 BAD = [  # images too large to have a frame each
-    ("direct", {"c": 16, "f": 5, "k": (2, 3), "n": 6, "h": 40, "w": 41}),
+    ("planes", {"c": 16, "f": 5, "k": (2, 3), "n": 6, "h": 40, "w": 41}),
+    ("direct", {"c": 16, "f": 17, "k": (2, 3), "n": 6, "h": 40, "w": 41}),
+    ("planes", {"c": 3, "f": 4, "k": (2, 3), "n": 6, "h": 40, "w": 41}),
     ("winograd", {"c": 8, "f": 9, "k": (3, 3), "n": 14, "h": 9, "w": 11}),
     ("winograd", {"c": 8, "f": 9, "k": (3, 3), "n": 2, "h": 70, "w": 50}),
     ("depthwise", {"c": 9, "f": 0, "k": (3, 2), "n": 3, "h": 9, "w": 11}),
@@ -367,7 +382,10 @@ def test_one_bad_number_stays_where_it_belongs(way, case, bad, dtype):
             x, filters, gy = arrays
             for name, ours, exact in compare(x, filters, gy, s, p, d, m):
                 need = may = strange(exact)
-                if name == "gw" and way != "direct":  # all taps of a channel may be lost
+                if name == "gw" and way not in (
+                    "direct",
+                    "planes",
+                ):  # all taps of a channel may be lost
                     may = may | may.any((2, 3), keepdims=True)
                 elif way == "winograd":
                     may = neighbours(may)
@@ -378,7 +396,7 @@ def test_one_bad_number_stays_where_it_belongs(way, case, bad, dtype):
 
 
 @both
-@pytest.mark.parametrize(("c", "k"), [(9, (3, 3)), (3, (1, 1))])
+@pytest.mark.parametrize(("c", "k"), [(9, (3, 3)), (3, (1, 1)), (3, (5, 5))])
 @pytest.mark.parametrize("m", SIDES)
 def test_nan_passes_relu_and_wins_the_pool(m, c, k, dtype):
     x, w, b = normal(3, c, 8, 10), normal(9, c, *k), normal(9)

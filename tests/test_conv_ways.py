@@ -26,7 +26,7 @@ from twins import array
 
 import tinyconv as tc
 from tinyconv.backend import Kernel, memory
-from tinyconv.ops.conv import direct, maps, tiled, winograd
+from tinyconv.ops.conv import direct, maps, planes, tiled, winograd
 
 # ── the same bits every time ──────────────────────────────────────────────────────────────────
 
@@ -83,22 +83,24 @@ def ways(monkeypatch, c, f, dtype="float32", size=(12, 11), **given):
     return tuple(rows)
 
 
-W, D, P, C = "winograd", "direct", "depthwise", "columns"
+W, D, P, R, C = "winograd", "direct", "depthwise", "planes", "columns"
 WAYS = [
     ((W, W, W), {"c": 8, "f": 8, "padding": 1}),
     ((W, W, W), {"c": 64, "f": 9, "padding": 0}),
     ((W, W, W), {"c": 8, "f": 64, "padding": 2}),
     ((W, W, W), {"c": 4, "f": 4, "dtype": "float64"}),
-    ((D, D, D), {"c": 7, "f": 64, "padding": 1}),
-    ((D, D, D), {"c": 64, "f": 7, "padding": 1}),
-    ((D, D, D), {"c": 3, "f": 4, "dtype": "float64"}),
-    ((D, D, D), {"c": 8, "f": 8, "padding": (1, 0)}),
+    ((R, R, R), {"c": 7, "f": 64, "padding": 1}),
+    ((R, R, R), {"c": 64, "f": 7, "padding": 1}),
+    ((R, R, R), {"c": 3, "f": 4, "dtype": "float64"}),
+    ((R, R, R), {"c": 8, "f": 8, "padding": (1, 0)}),
+    ((R, R, R), {"c": 15, "f": 64, "k": (5, 5), "padding": 2}),
+    ((D, D, D), {"c": 16, "f": 16, "k": (5, 5), "padding": 2}),
     ((D, D, D), {"c": 8, "f": 8, "dilation": 2}),
     ((D, W, D), {"c": 8, "f": 8, "stride": 2, "padding": 1}),
     ((D, D, D), {"c": 8, "f": 8, "stride": (1, 2)}),
     ((D, D, D), {"c": 8, "f": 8, "k": (1, 1)}),
-    ((D, D, D), {"c": 8, "f": 8, "k": (5, 3), "padding": 2}),
-    ((D, D, D), {"c": 1, "f": 1, "k": (3, 3)}),
+    ((R, R, R), {"c": 8, "f": 8, "k": (5, 3), "padding": 2}),
+    ((R, R, R), {"c": 1, "f": 1, "k": (3, 3)}),
     ((P, P, P), {"c": 8, "f": 8, "groups": 8, "padding": 1}),
     ((P, P, P), {"c": 5, "f": 5, "groups": 5, "stride": 2, "padding": 1, "dilation": 2}),
     ((C, C, C), {"c": 8, "f": 16, "groups": 8}),
@@ -166,7 +168,7 @@ def test_no_columns_of_the_whole_batch(monkeypatch):
     monkeypatch.setattr(memory._store, "idle", OrderedDict())  # nothing left by others is used
     monkeypatch.setattr(memory._store, "idle_bytes", 0)
     x, w = tc.tensor(normal(64, 32, 32, 32)).float(), tc.tensor(normal(32, 32, 3, 3)).float()
-    for k in (w, w[:, :, :2]):  # Winograd, direct
+    for k in (w, w[:, :, :2], w[:5, :, :2]):  # Winograd, direct, planes
         tracemalloc.start()
         try:
             with threads(1):
@@ -182,7 +184,9 @@ class Enough(Exception):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (2, 2), (224, 224), (7, 1000)])
-@pytest.mark.parametrize("case", [(32, 32, (3, 3)), (3, 64, (3, 3)), (3, 64, (7, 7))])
+@pytest.mark.parametrize(
+    "case", [(32, 32, (3, 3)), (3, 64, (3, 3)), (15, 3, (3, 3)), (16, 64, (7, 7))]
+)
 def test_a_strip_stays_in_cache(case, size, monkeypatch):
     """However many images there are, and however large."""
     c, f, k = case
@@ -199,8 +203,10 @@ def test_a_strip_stays_in_cache(case, size, monkeypatch):
         if kernel.name != "winograd_filters":
             kernel.loop(0, len(args[0]), *args)
 
-    for module in (direct, winograd):
+    for module in (direct, planes, winograd):
         monkeypatch.setattr(module, "scratch", scratch)
+    monkeypatch.setattr(planes, "put_rows", turn)
+    for module in (direct, winograd):
         monkeypatch.setattr(module, "turn", turn)
         monkeypatch.setattr(module, "places", lambda *_: None)
         monkeypatch.setattr(module, "steps", lambda *_: None)

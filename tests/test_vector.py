@@ -21,6 +21,7 @@ from tinyconv.backend import (
     either,
     exponential,
     fma,
+    inner_tile,
     jit_enabled,
     lanes,
     larger,
@@ -278,6 +279,15 @@ def large_tiles(a, b, y, k, add):
     product_tile(6, 2, a, 0, 9, 1, 2, b, 0, 3, 2, k, 2, y, 50 * n, 2 * n, add)
 
 
+@case(lambda t: ((np.tile(plain(t, 1), 5), np.tile(plain(t, 2), 5), np.tile(numbers(t, 3), 9), k, q)
+                 for k, q in ((0, 1), (1, 0), (1, 1), (2, 3))), 64)  # fmt: skip
+def inner_tiles(a, b, y, k, q):
+    n = lanes(y)
+    inner_tile(4, 5, a, 2, 7, 9, b, 1, 3, 11, k, q, y, 3, 5 * n)
+    inner_tile(6, 3, a, 0, 1, n, b, 0, 1, n, k, q, y, 21 * n + 4, 3 * n + 1)
+    inner_tile(1, 1, a, 5, 0, 1, b, 7, 0, 2, k, q, y, 45 * n, 0)
+
+
 def squares(dtype: Any) -> Iterator[Any]:
     n, rng = n_of(dtype), np.random.default_rng(0)
     for skip, x0, y0 in ((0, 0, 0), (3, 5, 9)):
@@ -333,13 +343,15 @@ def test_compiled_instructions_mean_the_same(name, dtype):
 
 
 def test_every_instruction_has_a_case():
-    from tinyconv.backend import simd
+    from tinyconv.backend import _numba  # only where numba is
 
     known = {name for name, f in vars(vector).items() if hasattr(f, "instruction")}
     used = {name for loop, *_ in CASES.values() for name in loop.__code__.co_names}
     assert known <= used, f"no case for {known - used}"
     for name in known:
-        ours, theirs = (inspect.signature(f) for f in (getattr(vector, name), getattr(simd, name)))
+        ours, theirs = (
+            inspect.signature(f) for f in (getattr(vector, name), _numba.instructions[name])
+        )
         assert list(ours.parameters) == list(theirs.parameters)[1:]
 
 

@@ -7,6 +7,7 @@ from math import prod
 from operator import index
 from typing import Any, SupportsIndex, overload
 
+from .alias import library
 from .errors import RangeError, ShapeError
 
 Shape = tuple[int, ...]
@@ -30,7 +31,7 @@ class Size(Shape):
         return prod(self)
 
     def __repr__(self) -> str:
-        return f"tinyconv.Size({list(self)})"
+        return f"{library()}.Size({list(self)})"
 
     def __add__(self, other: Any) -> Size:
         if not isinstance(other, tuple):
@@ -117,28 +118,23 @@ def broadcast(a: Shape, b: Shape) -> Shape:
 
 def infer_size(shape: Sequence[int], numel: int) -> Shape:
     """Fill the one ``-1`` of ``shape`` so that it holds ``numel`` elements."""
-    sizes = tuple(int(s) for s in shape)
-    invalid = ShapeError(
-        f"shape '{list(sizes)}' is invalid for input of size {numel}",
-        f"The sizes must multiply to {numel}; one of them may be -1.",
-    )
+    sizes = tuple(map(int, shape))
     if sizes.count(-1) > 1:
         raise ShapeError("only one dimension can be inferred")
     for i, s in enumerate(sizes):
         if s < -1:
             raise ShapeError(f"invalid shape dimension {s} at index {i} of shape {list(sizes)}")
-    if -1 not in sizes:
-        if prod(sizes) != numel:
-            raise invalid
-        return sizes
     known = prod(s for s in sizes if s != -1)
-    if known == 0 and numel == 0:
+    if -1 in sizes and known == numel == 0:
         raise ShapeError(
             f"cannot reshape tensor of 0 elements into shape {list(sizes)} because the "
             "unspecified dimension size -1 can be any value and is ambiguous"
         )
-    if known == 0 or numel % known:
-        raise invalid
+    if known != numel if -1 not in sizes else not known or numel % known:
+        raise ShapeError(
+            f"shape '{list(sizes)}' is invalid for input of size {numel}",
+            f"The sizes must multiply to {numel}; one of them may be -1.",
+        )
     return tuple(numel // known if s == -1 else s for s in sizes)
 
 

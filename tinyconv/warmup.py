@@ -49,6 +49,7 @@ def _drawn(x: Tensor) -> Tensor:
 # Small things to compute, forward and backward, which among them run every loop.
 CASES: dict[str, Callable[[Tensor], Any]] = {
     "convolution": _conv(32, 3, padding=1),
+    "convolution of few channels": _conv(3, 5),
     "strided convolution": _conv(32, 5, stride=2, padding=2),
     "depthwise convolution": _conv(32, 3, groups=32, padding=1),
     "grouped convolution": _conv(32, 3, groups=4),

@@ -18,11 +18,12 @@ from numba import types
 from numba.core import config as numba_config
 from numba.core import event
 
-from . import simd
+from . import simd, simd_tiles
 
 config: Any = numba_config
 _compiling = threading.RLock()
 _helpers: dict[Any, Any] = {}
+instructions = {**vars(simd), **vars(simd_tiles)}
 
 
 def compiled(loop: FunctionType, **options: Any) -> Callable[..., None]:
@@ -47,7 +48,7 @@ def _called(loop: FunctionType) -> dict[str, Any]:
     for name in loop.__code__.co_names:
         value: Any = loop.__globals__.get(name)
         if hasattr(value, "instruction"):
-            found[name] = getattr(simd, name)
+            found[name] = instructions[name]
         elif hasattr(value, "helper"):
             if value not in _helpers:
                 _helpers[value] = _once_for_all(compiled(value))

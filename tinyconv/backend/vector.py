@@ -200,6 +200,27 @@ def product_tile(
 
 
 @instruction
+def inner_tile(
+    m: int, v: int,
+    a: Array, a0: int, ai: int, ak: int,
+    b: Array, b0: int, bj: int, bk: int,
+    k: int, q: int,
+    y: Array, y0: int, yi: int,
+) -> None:  # fmt: skip
+    """``y[i, j] += sum over k and q of a[i, k, q] b[k, q, j]``, all of these vectors, for ``i < m`` and ``j < v``.
+
+    Lanes are not added to each other. Vectors of neighbouring ``q`` lie side by side, and so do those of ``y`` along ``j``;
+    the rest is as in :func:`product_tile`.
+    """
+    n = lanes(y)
+    for i, j in np.ndindex(m, v):
+        for row in range(k):
+            left = a[a0 + i * ai + row * ak :][: q * n].reshape(q, n)
+            right = b[b0 + j * bj + row * bk :][: q * n].reshape(q, n)
+            y[y0 + i * yi + j * n :][:n] += (left * right).sum(0)
+
+
+@instruction
 def transpose_tile(
     x: Array, x0: int, rows: Array, r0: int, y: Array, y0: int, columns: Array, c0: int
 ) -> None:

@@ -38,15 +38,20 @@ class Linear(Function):
     def backward(self, gy: Any) -> Any:
         x, w = self.saved
         rows = prod(self.source[:-1])
-        g = reshape(gy, rows, shape_of(gy)[-1])
+        g = _matrix(gy, rows)
         gx = gw = None
         if self.needs[0]:
-            gx = reshape(_product(g, w), self.source)
+            gx = _product(g, w)
+            gx = gx if len(self.source) == 2 else reshape(gx, self.source)
         if self.needs[1]:
-            gw = _product(transpose(g, 0, 1), reshape(x, rows, self.source[-1]))
+            gw = _product(transpose(g, 0, 1), _matrix(x, rows))
         if len(self.needs) == 2:
             return gx, gw
         return gx, gw, sum(g, 0) if self.needs[2] else None
+
+
+def _matrix(x: Any, rows: int) -> Any:
+    return x if ndim_of(x) == 2 else reshape(x, rows, shape_of(x)[-1])
 
 
 def _product(a: Any, b: Any) -> Any:

@@ -1,7 +1,7 @@
 """The choice among the compiled convolutions, and what their loops expect: filters in vectors, sums in parts.
 
 Which way is fastest was measured (docs/benchmarks.md): Winograd for 3x3 filters with stride 1 where there are channels
-enough, planes where each channel has a filter of its own, tiles for the rest.
+enough, planes with stride 1 where there are few, or where each channel has a filter of its own, tiles for the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from ...backend import GRAIN, XP, Array, empty, get_num_threads, jit_enabled, la
 from ...shapes import Ints
 from .depthwise import depthwise, depthwise_weight
 from .direct import direct, direct_weight
+from .planes import planes, planes_weight
 from .tiles import WORK
 from .winograd import winograd, winograd_filters, winograd_filters_back, winograd_weight
 
@@ -60,6 +61,11 @@ def _winograd_side(
     return min(work, key=work.__getitem__)
 
 
+def _few(x: Array, c: int, f: int, k: Any, s: Ints, d: Ints) -> bool:
+    """Tell whether there are too few channels to fill vectors with, and `planes` can fill them with pixels."""
+    return s == d == (1, 1) and tuple(k) != (1, 1) and min(c, f) < lanes(x)
+
+
 def _flat(k: Any, s: Ints, p: Ints, *images: Array) -> tuple[Array, ...]:
     """Small images as one row each if the filter is 1x1, to which that is the same."""
     if (*k, *s, *p) != (1, 1, 1, 1, 0, 0) or images[0][0, 0].size > 1 << 10:
@@ -82,6 +88,10 @@ def correlate(
         u = empty(xp, ((m + 2) ** 2, c, fp), x.dtype)
         winograd_filters(w, u, m, False)
         winograd(x, u, bias, relu, pool, y, *size, m, p[0], 1)
+        return
+    if _few(x, c, f, k, s, d):
+        rows = w.transpose(0, 2, 1, 3).copy()
+        planes(x, rows, bias, relu, pool, y, *size, *p)
         return
     packed = xp.zeros((*k, c, fp), x.dtype)  # filters in vectors
     packed[..., :f] = w.transpose(2, 3, 1, 0)
@@ -109,6 +119,10 @@ def correlate_input(
         winograd_filters(w, u, m, True)
         winograd(gy, u, bias, False, False, gx, *size, m, p[0], s[0])
         return
+    if _few(gy, c, f, k, s, d):
+        rows = w[:, :, ::-1, ::-1].transpose(1, 2, 0, 3).copy()
+        planes(gy, rows, bias, False, False, gx, *size, *p)
+        return
     packed = xp.zeros((*k, f, fp), gy.dtype)
     packed[..., :c] = w[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
     gy, gx = _flat(k, s, p, gy, gx)
@@ -132,6 +146,12 @@ def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) 
         winograd_weight(x, gy, gu, m, p[0])
         winograd_filters_back(gu, gw, m)
         return
+    if _few(x, c, f, k, s, d):
+        sums = xp.empty((parts, f, k[0], c, k[1], lanes(x)), x.dtype)
+        planes_weight(x, gy, sums, *p)
+        gw[...] = (sums.sum(0) @ xp.ones(lanes(x), x.dtype)).transpose(0, 2, 1, 3)
+        if xp.isfinite(gw).all():
+            return
     packed = xp.empty((parts, *k, c, fp), x.dtype)
     x, gy = _flat(k, s, p, x, gy)
     direct_weight(x, gy, packed, *s, *p, *d)
