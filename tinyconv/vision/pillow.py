@@ -7,16 +7,40 @@ from typing import Any, TypeGuard
 import numpy as np
 
 try:
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageColor, ImageDraw, ImageEnhance, ImageFont, ImageOps
 except ModuleNotFoundError:
-    Image = ImageOps = None  # type: ignore[assignment]  # nobody asks before `installed`
+    Image = ImageColor = ImageDraw = ImageEnhance = ImageFont = ImageOps = None  # type: ignore[assignment]  # nobody asks before `installed`
 
-__all__ = ["Image", "ImageOps", "from_array", "in_mode", "installed", "is_image"]
+__all__ = [
+    "Image",
+    "ImageColor",
+    "ImageDraw",
+    "ImageEnhance",
+    "ImageFont",
+    "ImageOps",
+    "from_array",
+    "in_mode",
+    "installed",
+    "is_image",
+    "require",
+]
 
 
 def installed() -> bool:
     """Tell whether Pillow can be used."""
     return Image is not None
+
+
+def require() -> None:
+    """Raise where Pillow cannot be used.
+
+    Raises:
+        ModuleNotFoundError: Pillow is not installed
+    """
+    if not installed():
+        raise ModuleNotFoundError(
+            "No module named 'PIL'\nPIL images need Pillow: pip install pillow"
+        )
 
 
 def is_image(thing: Any) -> TypeGuard[Any]:

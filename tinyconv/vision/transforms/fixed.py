@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from ...dtypes import dtype
 from ...tensor import Tensor
 from .base import Transform
-from .geometry import Picture, center_crop, pad, pair, resize, sides
-from .resample import InterpolationMode
+from .geometry import Picture, center_crop, five_crop, pad, pair, resize, sides, ten_crop
+from .resample import InterpolationMode, mode_of
 from .values import convert_image_dtype, pil_to_tensor, rgb_to_grayscale, to_pil_image
 
 __all__ = [
     "CenterCrop",
     "ConvertImageDtype",
+    "FiveCrop",
     "Grayscale",
+    "LinearTransformation",
     "PILToTensor",
     "Pad",
     "Resize",
+    "TenCrop",
     "ToPILImage",
 ]
 
@@ -36,6 +40,33 @@ class CenterCrop(Transform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size})"
+
+
+class FiveCrop(Transform):
+    """Cut out the four corners and the middle, for a tuple of five images; see :func:`functional.five_crop`."""
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = pair(size, "Please provide only two dimensions (h, w) for size.")
+
+    def __call__(self, img: Picture) -> tuple[Picture, ...]:
+        return five_crop(img, self.size)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(size={self.size})"
+
+
+class TenCrop(Transform):
+    """Return those five parts and, of the mirrored image, five more; see :func:`functional.ten_crop`."""
+
+    def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
+        self.size = pair(size, "Please provide only two dimensions (h, w) for size.")
+        self.vertical_flip = vertical_flip
+
+    def __call__(self, img: Picture) -> tuple[Picture, ...]:
+        return ten_crop(img, self.size, self.vertical_flip)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(size={self.size}, vertical_flip={self.vertical_flip})"
 
 
 class Pad(Transform):
@@ -67,10 +98,12 @@ class Pad(Transform):
 class Resize(Transform):
     """Scale an image: arguments as in :func:`functional.resize`."""
 
+    bytewise = False
+
     def __init__(
         self,
         size: int | Sequence[int],
-        interpolation: InterpolationMode | str = InterpolationMode.BILINEAR,
+        interpolation: InterpolationMode | str | int = InterpolationMode.BILINEAR,
         max_size: int | None = None,
         antialias: bool | None = True,
     ) -> None:
@@ -81,12 +114,13 @@ class Resize(Transform):
         if not isinstance(size, int):
             pair(size, "If size is a sequence, it should have 1 or 2 values")
         self.size = size
-        self.interpolation = InterpolationMode(interpolation)
+        self.interpolation = mode_of(interpolation)
         self.max_size = max_size
         self.antialias = antialias
 
     def __call__(self, img: Picture) -> Picture:
-        return resize(img, self.size, self.interpolation, self.max_size, self.antialias)
+        settings = self.interpolation, self.max_size, self.antialias, self.bytewise
+        return resize(img, self.size, *settings)
 
     def __repr__(self) -> str:
         return (
@@ -136,3 +170,59 @@ class Grayscale(Transform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_output_channels={self.num_output_channels})"
+
+
+class LinearTransformation(Transform):
+    """Multiply the pixels of Tensors (..., C, H, W), less their means, by a matrix: ``(x - mean) @ matrix``.
+
+    With the eigenvectors of a set of images, divided by the roots of their eigenvalues, this whitens the set.
+
+    Args:
+        transformation_matrix: (D, D) with D = C * H * W
+        mean_vector: (D,)
+    """
+
+    def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
+        shape, length = tuple(transformation_matrix.shape), len(mean_vector)
+        if shape[0] != shape[1]:
+            raise ValueError(
+                f"transformation_matrix should be square. Got {shape} rectangular matrix.\n"
+                "It has a row and a column for each of the C * H * W pixels."
+            )
+        if length != shape[0]:
+            raise ValueError(
+                f"mean_vector should have the same length {length} as any one of the dimensions of "
+                f"the transformation_matrix [{shape}]\nIt has one number for each row."
+            )
+        for name in ("device", "dtype"):
+            one, other = getattr(transformation_matrix, name), getattr(mean_vector, name)
+            if one != other:
+                have = "be on" if name == "device" else "have"
+                raise ValueError(
+                    f"Input tensors should {have} the same {name}. Got {one} and {other}\n"
+                    f"Write mean_vector.to({one!r})."
+                )
+        self.transformation_matrix = transformation_matrix
+        self.mean_vector = mean_vector
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        pixels, size = tuple(tensor.shape[-3:]), len(self.mean_vector)
+        if math.prod(pixels) != size:
+            raise ValueError(
+                "Input tensor and transformation matrix have incompatible shape."
+                f"[{' x '.join(map(str, pixels))}] != {size}\nResize the images, or fit the matrix anew."
+            )
+        if tensor.device != self.mean_vector.device:
+            raise ValueError(
+                "Input tensor should be on the same device as transformation matrix and mean vector. "
+                f"Got {tensor.device} vs {self.mean_vector.device}\n"
+                f"Write images.to({str(self.mean_vector.device)!r})."
+            )
+        flat = tensor.reshape(-1, size) - self.mean_vector
+        return (flat @ self.transformation_matrix.to(flat.dtype)).reshape(tensor.shape)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(transformation_matrix={self.transformation_matrix.tolist()}, "
+            f"mean_vector={self.mean_vector.tolist()})"
+        )

@@ -6,6 +6,7 @@ PIL images are left to Pillow. Arrays and Tensors meet in :func:`each_plane`, wh
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,19 +14,24 @@ import numpy as np
 
 from ...tensor import Tensor
 from ..pillow import Image, ImageOps, in_mode, is_image
-from .resample import InterpolationMode, nearest, resample
+from .resample import InterpolationMode, filter_of, mode_of, resample
 
 __all__ = [
     "center_crop",
     "crop",
     "each_plane",
+    "fill_of",
+    "five_crop",
     "get_dimensions",
+    "get_image_num_channels",
     "get_image_size",
     "hflip",
     "pad",
     "pair",
     "resize",
+    "resized_crop",
     "sides",
+    "ten_crop",
     "vflip",
 ]
 
@@ -77,15 +83,20 @@ def get_image_size(img: Picture) -> list[int]:
     return get_dimensions(img)[:0:-1]
 
 
-def pair(size: int | Sequence[int], message: str) -> tuple[int, int]:
-    """Return ``size`` as (height, width); one number stands for both."""
+def get_image_num_channels(img: Picture) -> int:
+    """Return the number of channels."""
+    return get_dimensions(img)[0]
+
+
+def pair(size: int | Sequence[int], message: str) -> Sequence[int]:
+    """Return ``size`` as (height, width), as given if it is that; one number stands for both."""
     if isinstance(size, int):
         return size, size
     if len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
         raise ValueError(f"{message}\nGot {size}: write 32 or (32, 32).")
-    return size[0], size[1]
+    return size
 
 
 # ----------------------------------------------------------------------------------------- geometry
@@ -141,6 +152,28 @@ def center_crop(img: Picture, output_size: int | Sequence[int]) -> Picture:
     return crop(img, _centred(h, height), _centred(w, width), height, width)
 
 
+def five_crop(img: Picture, size: int | Sequence[int]) -> tuple[Picture, ...]:
+    """Cut out the four corners (the upper ones first) and the middle, ``size`` pixels or (height, width)."""
+    height, width = pair(size, "Please provide only two dimensions (h, w) for size.")
+    _, h, w = get_dimensions(img)
+    if height > h or width > w:
+        raise ValueError(
+            f"Requested crop size {(height, width)} is bigger than input size {(h, w)}\n"
+            "Choose a smaller size, or put Pad() or Resize() before."
+        )
+    corners = [(top, left) for top in (0, h - height) for left in (0, w - width)]
+    parts = [crop(img, top, left, height, width) for top, left in corners]
+    return *parts, center_crop(img, (height, width))
+
+
+def ten_crop(
+    img: Picture, size: int | Sequence[int], vertical_flip: bool = False
+) -> tuple[Picture, ...]:
+    """Return the five parts of :func:`five_crop`, then those of the image mirrored."""
+    mirrored = vflip(img) if vertical_flip else hflip(img)
+    return five_crop(img, size) + five_crop(mirrored, size)
+
+
 def _centred(old: int, new: int) -> int:
     """Return where ``new`` pixels in the middle of ``old``, or around them, begin."""
     return round((old - new) / 2) if old >= new else -((new - old) // 2)
@@ -175,10 +208,7 @@ def pad(
         )
     constant = padding_mode == "constant"
     if is_image(img) and constant:
-        bands = len(img.getbands())
-        colours = fill if isinstance(fill, (list, tuple)) else [fill] * bands
-        colour: Any = tuple(map(int, colours)) if bands > 1 else colours[0]
-        return ImageOps.expand(img, (left, top, right, bottom), colour)
+        return ImageOps.expand(img, (left, top, right, bottom), fill_of(fill, img))
     if is_image(img):  # Pillow has no mirrors
         padded = in_mode(pad(np.asarray(img), padding, fill, padding_mode), img.mode)
         if img.mode == "P":
@@ -189,6 +219,20 @@ def pad(
     mode: Any = padding_mode
     here = [(top, bottom), (left, right)]
     return each_plane(img, lambda x: np.pad(x, [(0, 0)] * (x.ndim - 2) + here, mode=mode))
+
+
+def fill_of(fill: float | Sequence[float] | None, img: Any) -> Any:
+    """Return ``fill``, one value for all channels or one for each, as Pillow wants it for this PIL image."""
+    bands = len(img.getbands())
+    values: list[float] = list(fill) if isinstance(fill, Sequence) else [fill or 0]
+    values = values * bands if len(values) == 1 else values
+    if len(values) != bands:
+        raise ValueError(
+            "The number of elements in 'fill' does not match the number of channels of the image "
+            f"({len(values)} != {bands})\nPass one number, or {bands}."
+        )
+    values = values if img.mode == "F" else [int(value) for value in values]
+    return tuple(values) if bands > 1 else values[0]
 
 
 def sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
@@ -222,9 +266,10 @@ def _frame(x: Any, left: int, top: int, right: int, bottom: int, fill: Any) -> A
 def resize(
     img: Picture,
     size: int | Sequence[int],
-    interpolation: InterpolationMode | str = InterpolationMode.BILINEAR,
+    interpolation: InterpolationMode | str | int = InterpolationMode.BILINEAR,
     max_size: int | None = None,
     antialias: bool | None = True,
+    bytewise: bool = False,
 ) -> Picture:
     """Scale an image.
 
@@ -234,27 +279,43 @@ def resize(
         interpolation: how the pixels between pixels are made up
         max_size: with one ``size`` only: the longer side stays below
         antialias: for arrays and Tensors: blur what shrinks, as is always done with PIL images
+        bytewise: round bytes after each axis, as torchvision.transforms.v2 does; else at the end
 
     >>> resize(np.array([[0, 100]], np.uint8), (1, 4))
     array([[  0,  25,  75, 100]], dtype=uint8)
     """
-    mode = InterpolationMode(interpolation)
+    mode = mode_of(interpolation)
     _, h, w = get_dimensions(img)
     height, width = _resized(h, w, size, max_size)
     if (height, width) == (h, w):
         return img
     if is_image(img):
-        name = mode.value.removesuffix("-exact").upper()
-        return img.resize((width, height), Image.Resampling[name])
-    if mode in (InterpolationMode.NEAREST, InterpolationMode.NEAREST_EXACT):
-        centred = mode is InterpolationMode.NEAREST_EXACT or not isinstance(img, Tensor)
-        return each_plane(img, lambda x: nearest(x, height, width, centred))
-    if mode is InterpolationMode.BICUBIC and not antialias:
-        raise ValueError(
-            "bicubic interpolation is implemented with antialias=True only\n"
-            "Pass antialias=True, or InterpolationMode.BILINEAR."
-        )
-    return each_plane(img, lambda x: resample(x, height, width, mode, bool(antialias)))
+        if antialias is False:
+            warnings.warn(
+                "Anti-alias option is always applied for PIL Image input. Argument antialias is "
+                "ignored.\nPut ToTensor() before to go without.",
+                stacklevel=2,
+            )
+        return img.resize((width, height), filter_of(mode))
+    if mode is InterpolationMode.NEAREST and not isinstance(img, Tensor):
+        mode = InterpolationMode.NEAREST_EXACT  # what Pillow calls nearest
+    return each_plane(img, lambda x: resample(x, height, width, mode, bool(antialias), bytewise))
+
+
+def resized_crop(
+    img: Picture,
+    top: int,
+    left: int,
+    height: int,
+    width: int,
+    size: int | Sequence[int],
+    interpolation: InterpolationMode | str | int = InterpolationMode.BILINEAR,
+    antialias: bool | None = True,
+    bytewise: bool = False,
+) -> Picture:
+    """Cut out a rectangle as :func:`crop` does, and scale it as :func:`resize` does."""
+    part = crop(img, top, left, height, width)
+    return resize(part, size, interpolation, None, antialias, bytewise)
 
 
 def _resized(h: int, w: int, size: int | Sequence[int], max_size: int | None) -> tuple[int, int]:

@@ -84,7 +84,8 @@ class RandomCrop(RandomTransform):
         fill: float | Sequence[float] = 0,
         padding_mode: str = "constant",
     ) -> None:
-        self.size = pair(size, "Please provide only two dimensions (h, w) for size.")
+        height, width = pair(size, "Please provide only two dimensions (h, w) for size.")
+        self.size = height, width
         self.padding = padding
         self.pad_if_needed = pad_if_needed
         self.fill = fill

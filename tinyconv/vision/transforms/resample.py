@@ -1,9 +1,4 @@
-"""Resizing as a product with two matrices: one mixes the columns of an image, one its rows.
-
-A new pixel is a weighted mean of the old ones around its centre. The weights are a bump (a
-triangle, or the cubic of R. Keys, IEEE Trans. ASSP 29, 1981) which, when an image shrinks, is as
-many times wider: that is antialiasing.
-"""
+"""How the pixels between pixels are made up, and resizing."""
 
 from __future__ import annotations
 
@@ -12,64 +7,70 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import FLOATS
+from ...dtypes import dtype, to_dtype
+from ...ops import interpolate
+from ...tensor import Tensor
+from ..pillow import Image
 
-__all__ = ["InterpolationMode", "nearest", "resample"]
-
-_KEYS = -0.5  # the cubic's free parameter
+__all__ = ["InterpolationMode", "filter_of", "mode_of", "resample", "rounded"]
 
 
 class InterpolationMode(Enum):
-    """How the pixels between pixels are made up."""
+    """How the pixels between pixels are made up; the last three are for PIL images."""
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"
     BILINEAR = "bilinear"
     BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+    LANCZOS = "lanczos"
 
 
-def _triangle(x: np.ndarray) -> np.ndarray:
-    return np.maximum(1 - np.abs(x), 0)
+# Pillow's numbers 0 to 5.
+_FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 
 
-def _cubic(x: np.ndarray) -> np.ndarray:
-    x = np.abs(x)
-    inner = ((_KEYS + 2) * x - (_KEYS + 3)) * x * x + 1
-    outer = _KEYS * (((x - 5) * x + 8) * x - 4)
-    return np.where(x < 1, inner, np.where(x < 2, outer, 0.0))
+def mode_of(interpolation: Any) -> InterpolationMode:
+    """Return a mode given as such, by its name, or by Pillow's number."""
+    if isinstance(interpolation, int) and 0 <= interpolation < len(_FILTERS):
+        interpolation = _FILTERS[interpolation]
+    if not isinstance(interpolation, (str, InterpolationMode)):
+        raise TypeError(
+            "Argument interpolation should be a InterpolationMode or a corresponding Pillow integer "
+            f"constant\nGot {interpolation!r}: write InterpolationMode.BILINEAR."
+        )
+    names = [mode.value for mode in InterpolationMode]
+    if isinstance(interpolation, str) and interpolation not in names:
+        raise ValueError(
+            f"Invalid interpolation mode: '{interpolation}'. Supported string values are: {names}.\n"
+            "Write InterpolationMode.BILINEAR."
+        )
+    return InterpolationMode(interpolation)
 
 
-_BUMPS = {InterpolationMode.BILINEAR: _triangle, InterpolationMode.BICUBIC: _cubic}
+def filter_of(mode: InterpolationMode) -> Any:
+    """Return Pillow's name for a mode."""
+    return Image.Resampling(_FILTERS.index(mode.value.removesuffix("-exact")))
 
 
-def _weights(old: int, new: int, mode: InterpolationMode, antialias: bool) -> np.ndarray:
-    """Return the float64 matrix (new, old) that resizes a row of ``old`` pixels."""
-    step = old / new
-    centres = (np.arange(new) + 0.5) * step
-    width = max(step, 1.0) if antialias else 1.0
-    weights = _BUMPS[mode]((np.arange(old) + 0.5 - centres[:, None]) / width)
-    return weights / weights.sum(1, keepdims=True)
+def resample(
+    x: Any, height: int, width: int, mode: InterpolationMode, antialias: bool, bytewise: bool
+) -> Any:
+    """Resize the last two axes of an array: ``(..., H, W) -> (..., height, width)``.
 
-
-def resample(x: Any, height: int, width: int, mode: InterpolationMode, antialias: bool) -> Any:
-    """Resize the last two axes: ``(..., H, W) -> (..., height, width)``.
-
-    Integers are rounded once, at the end, and clipped to their range.
+    Integers are rounded once, at the end; or bytes after each of the two axes, if ``bytewise``.
     """
-    across = _weights(x.shape[-1], width, mode, antialias)
-    down = _weights(x.shape[-2], height, mode, antialias)
-    y = down @ (x @ across.T)
-    if x.dtype not in FLOATS:
-        limits = np.iinfo(x.dtype)
-        y = np.clip(np.floor(y + 0.5), limits.min, limits.max)
-    return y.astype(x.dtype)
+    smooth = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
+    images = Tensor.wrap(x.reshape(1, -1, *x.shape[-2:]))
+    if x.dtype not in (np.float32, np.float64) and not (bytewise and x.dtype == np.uint8):
+        images = images.float()
+    images = interpolate(images, (height, width), mode=mode.value, antialias=antialias and smooth)
+    if mode is InterpolationMode.BICUBIC and x.dtype == np.uint8:
+        images = images.clamp(0, 255)
+    return rounded(images, to_dtype(x.dtype)).array.reshape(*x.shape[:-2], height, width)
 
 
-def nearest(x: Any, height: int, width: int, centred: bool) -> Any:
-    """Pick the pixel under the centre (or, as torch does, under the corner) of each new one."""
-    corner_or_centre = 1 if centred else 0  # in half pixels
-    rows, columns = (
-        (2 * np.arange(new) + corner_or_centre) * old // (2 * new)
-        for old, new in zip(x.shape[-2:], (height, width), strict=True)
-    )
-    return x[..., rows[:, None], columns]
+def rounded(images: Tensor, kind: dtype) -> Tensor:
+    """Return pixels in the number type they had, integers rounded."""
+    return (images if kind.is_floating_point else images.round()).to(kind)

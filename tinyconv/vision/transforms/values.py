@@ -10,7 +10,7 @@ import numpy as np
 from ...creation import as_tensor, from_numpy
 from ...dtypes import FLOATS, dtype, float32, get_default_dtype, iinfo
 from ...tensor import Tensor
-from ..pillow import Image, in_mode, installed, is_image
+from ..pillow import Image, in_mode, is_image, require
 from .geometry import KINDS, Picture, each_plane, get_dimensions
 
 __all__ = [
@@ -95,10 +95,7 @@ def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
     Raises:
         ModuleNotFoundError: Pillow is not installed
     """
-    if not installed():
-        raise ModuleNotFoundError(
-            "No module named 'PIL'\nPIL images need Pillow: pip install pillow"
-        )
+    require()
     if not isinstance(pic, (Tensor, np.ndarray)):
         raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.\n{KINDS}")
     if pic.ndim not in (2, 3):
@@ -243,7 +240,8 @@ def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
             weights = np.array([19595, 38470, 7471])[:, None, None]  # in units of 2**-16
             grey = ((x * weights).sum(-3, keepdims=True) + (1 << 15) >> 16).astype(np.uint8)
         else:
-            r, g, b = (x[..., k : k + 1, :, :].astype(float32.numpy) for k in range(3))
+            wide = x if x.dtype in FLOATS else x.astype(float32.numpy)
+            r, g, b = (wide[..., k : k + 1, :, :] for k in range(3))
             grey = (0.2989 * r + 0.587 * g + 0.114 * b).astype(x.dtype)
         return grey.repeat(num_output_channels, -3)
 
