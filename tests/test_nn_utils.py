@@ -134,3 +134,33 @@ def test_vectors_that_do_not_fit():
     with pytest.raises(RuntimeError, match="The parameters hold 26 numbers"):
         tc.nn.utils.vector_to_parameters(tc.zeros(20), ps)
     assert [p.tolist() for p in ps] == before
+
+
+PADDED = [{}, {"batch_first": True}, {"padding_value": -1.5}, {"padding_side": "left"}]
+
+
+@pytest.mark.parametrize("settings", PADDED)
+@pytest.mark.parametrize("rest", [(), (2,), (2, 1)])
+def test_sequences_of_different_lengths(settings, rest):
+    both = []
+    for lib in LIBRARIES:
+        parts = [lib.arange(float(n)).reshape(n, *rest[1:], *[1] * bool(rest)) for n in (2, 4, 1)]
+        parts = [(p + lib.ones(len(p), *rest)).requires_grad_() for p in parts] if rest else parts
+        y = lib.nn.utils.rnn.pad_sequence(parts, **settings)  # which torch's unpad turns in place
+        first, shown = settings.get("batch_first", False), y.tolist()
+        again = lib.nn.utils.rnn.unpad_sequence(y, lib.tensor([2, 4, 1]), first)
+        both.append([shown, [a.tolist() for a in again]])
+        if rest:
+            (y * y).sum().backward()
+            both[-1].append([p.grad.tolist() for p in parts])
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(("given", "settings"), [(3, {}), ([], {}), ([1], {"padding_side": "up"})])
+def test_sequences_that_are_none(given, settings):
+    with pytest.raises(RuntimeError) as ours:
+        tc.nn.utils.rnn.pad_sequence(given, **settings)
+    with pytest.raises((RuntimeError, TypeError)) as theirs:
+        torch.nn.utils.rnn.pad_sequence(given, **settings)
+    if isinstance(theirs.value, RuntimeError):
+        assert str(ours.value)[:35] == str(theirs.value)[:35]

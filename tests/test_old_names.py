@@ -66,3 +66,52 @@ def test_version():
 
 def test_old_name_of_schedules():
     assert tc.optim.lr_scheduler._LRScheduler is tc.optim.lr_scheduler.LRScheduler
+
+
+INIT = {
+    "uniform": (-1, 1), "normal": (1, 2), "constant": (3,), "eye": (), "xavier_uniform": (),
+    "xavier_normal": (), "kaiming_uniform": (), "kaiming_normal": (), "orthogonal": (), "sparse": (0.5,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INIT)
+def test_initialisers_without_underscore(name):
+    filled = []
+    for lib in (tc, torch):
+        lib.manual_seed(1)
+        with pytest.warns(FutureWarning, match=f"`nn.init.{name}` is now deprecated in favor"):
+            filled.append(
+                getattr(lib.nn.init, name)(lib.zeros(3, 4), *INIT[name]).flatten().tolist()
+            )
+    assert filled[0] == pytest.approx(filled[1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["FloatTensor", "torch.DoubleTensor", "tinyconv.LongTensor", "int8"]
+)
+def test_types_by_old_names(name):
+    wanted = name if name == "int8" else getattr(tc, name.rpartition(".")[2])
+    assert tc.ones(2).type(name).dtype is tc.ones(2).type(wanted).dtype
+
+
+def test_one_device_is_no_parallel_training():
+    model = tc.nn.DataParallel(tc.nn.Linear(2, 1), device_ids=[0])
+    assert list(model.state_dict()) == list(
+        torch.nn.DataParallel(torch.nn.Linear(2, 1)).state_dict()
+    )
+    assert tc.equal(model(tc.ones(3, 2)), model.module(tc.ones(3, 2)))
+    assert repr(model) == repr(torch.nn.DataParallel(torch.nn.Linear(2, 1)))
+    with pytest.raises(ValueError, match="runs on one device"):
+        tc.nn.DataParallel(model, device_ids=[0, 1])
+
+
+def test_accelerator():
+    there = tc.cuda.is_available()
+    assert tc.accelerator.is_available() is there
+    assert (tc.accelerator.current_accelerator() is not None) is there
+    assert tc.accelerator.device_count() == tc.cuda.device_count()
+
+
+def test_kinds_of_tensors_that_are_not_here():
+    for name in ("is_sparse", "is_quantized", "is_nested", "is_meta", "is_mps", "is_xpu"):
+        assert getattr(tc.ones(1), name) is getattr(torch.ones(1), name) is False

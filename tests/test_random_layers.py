@@ -177,3 +177,16 @@ def test_slopes_of_a_generator():
         return lib.rrelu(given(lib, "float32", (4, 5)), 0.2, 0.3, True, g)
 
     assert_equal(tell)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"tau": 0.7, "dim": 0}, {"hard": True}, {"hard": True, "dim": -2}]
+)
+def test_gumbel_softmax(settings):
+    def tell(lib):
+        x = given(lib, "float32", (2, 3, 4)).requires_grad_()
+        y = lib.nn.functional.gumbel_softmax(x, **settings)
+        (y * lib.arange(24.0).reshape(2, 3, 4).cos()).sum().backward()
+        return lib.cat([y, x.grad])
+
+    check(tell)

@@ -190,11 +190,14 @@ def test_types():
         tc.nn.functional.interpolate(tc.zeros((1, 1, 2), dtype=tc.int64), 3, mode="linear")
 
 
-def test_old_name():
-    x = tc.arange(4.0).reshape(1, 1, 4)
-    with pytest.warns(UserWarning, match="is deprecated. Use `nn.functional.interpolate`"):
-        y = tc.nn.functional.upsample(x, 2)
-    assert tc.equal(y, tc.nn.functional.interpolate(x, 2))
+@pytest.mark.parametrize("name", ["upsample", "upsample_nearest", "upsample_bilinear"])
+def test_old_names(name):
+    sizes = []
+    for lib in (tc, torch):
+        x = lib.arange(12.0).reshape(1, 1, 3, 4)
+        with pytest.warns(UserWarning, match=f"`nn.functional.{name}` is deprecated. Use `nn"):
+            sizes.append(getattr(lib.nn.functional, name)(x, (5, 3)).numpy())
+    np.testing.assert_allclose(*sizes, rtol=1e-6)
 
 
 # ── shuffled pixels ───────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ tensor([2., 4.])
 from math import e, inf, nan, pi
 
 from . import (
+    accelerator,
     amp,
     autograd,
     backends,
@@ -23,7 +24,13 @@ from . import (
     utils,
     version,
 )
-from .amp import autocast, get_autocast_dtype, is_autocast_cache_enabled, is_autocast_enabled
+from .amp import (
+    GradScaler,
+    autocast,
+    get_autocast_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+)
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .autograd.mode import (
     enable_grad,

@@ -10,6 +10,7 @@ from math import (
     pi as pi,
 )
 from . import (
+    accelerator as accelerator,
     amp as amp,
     autograd as autograd,
     backends as backends,
@@ -24,6 +25,7 @@ from . import (
     version as version,
 )
 from .amp import (
+    GradScaler as GradScaler,
     autocast as autocast,
     get_autocast_dtype as get_autocast_dtype,
     is_autocast_cache_enabled as is_autocast_cache_enabled,

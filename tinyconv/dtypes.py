@@ -8,6 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .alias import library
 from .errors import DeviceError
 
 __all__ = [
@@ -67,7 +68,7 @@ class dtype:
         self.rank = rank  # 0 bool, 1 integer, 2 floating point: torch's three categories
 
     def __repr__(self) -> str:
-        return f"tinyconv.{self.name}"
+        return f"{library()}.{self.name}"
 
     def __reduce__(self) -> Any:
         return to_dtype, (self.name,)
@@ -287,7 +288,7 @@ class memory_format:
         self.name = name
 
     def __repr__(self) -> str:
-        return f"tinyconv.{self.name}"
+        return f"{library()}.{self.name}"
 
     def __reduce__(self) -> str:
         return self.name
@@ -305,7 +306,7 @@ class layout:
         self.name = name
 
     def __repr__(self) -> str:
-        return f"tinyconv.{self.name}"
+        return f"{library()}.{self.name}"
 
     def __reduce__(self) -> str:
         return self.name

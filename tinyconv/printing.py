@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .alias import library
 from .dtypes import FLOATS
 
 # --- settings -------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def tensor_text(
     if edgeless or (empty and array.ndim != 1):
         remarks.append(f"size={array.shape}")
     if dtype not in evident:
-        remarks.append(f"dtype=tinyconv.{dtype}")
+        remarks.append(f"dtype={library()}.{dtype}")
     if grad_fn is not None:
         remarks.append(f"grad_fn=<{grad_fn}>")
     elif requires_grad:

@@ -73,6 +73,15 @@ def fashion_mnist(lib: Any) -> Any:
     )  # fmt: skip
 
 
+def lenet(lib: Any) -> Any:
+    """LeNet-5 (LeCun et al., 1998) as it is taught: ReLU and the largest of each 2x2."""
+    nn = lib.nn
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
 def vgg16(lib: Any) -> Any:
     """VGG16 with BatchNorm (Simonyan & Zisserman, 2015, column D); at 32x32 one linear layer remains."""
     nn = lib.nn
@@ -156,5 +165,7 @@ MODELS = {
     "e": Recipe("VGG16", "with BatchNorm; SGD with momentum", vgg16, 32, CIFAR, 10, "SGD", MOMENTUM),
     "f": Recipe("ResNet-18", "for CIFAR; SGD with momentum", resnet18, 32, CIFAR, 10, "SGD", MOMENTUM),
     "g": Recipe("MobileNetV2", "shortened; SGD with momentum", mobilenet, 64, CIFAR, 10, "SGD", MOMENTUM),
+    "h": Recipe("LeNet-5", "two conv5x5-ReLU-pool, three Linear; SGD with momentum", lenet, 64, MNIST, 10, "SGD", MOMENTUM),
+    "i": Recipe("LeNet-5", "the same, four images at a time", lenet, 4, MNIST, 10, "SGD", MOMENTUM),
 }  # fmt: skip
 SMALL = ("a", "b", "c", "d")

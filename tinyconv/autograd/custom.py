@@ -184,12 +184,19 @@ class Call(function.Function):
             )  # never the very input, nor a view whose way back would pass by this node
         if not recording or r.array.dtype not in FLOATS or _among(r, self.ctx._constant):
             return r
-        node = Output(i).connect(self) if self.several else self
+        node = self.entry(i) if self.several else self
         if dirty:
             rebase(r, node)
         else:
             r.node, r.leaf = node, False
         return r
+
+    def entry(self, i: int) -> Output:
+        """The node of one of several outputs, which prints as this one."""
+        node = Output(i)
+        node.label = self.label
+        node.connect(self)
+        return node
 
     def _keep(self, args: tuple[Any, ...], results: list[Any]) -> None:
         """Keep arrays instead of tensors: an output holds this node, which must not hold it in turn."""
@@ -216,7 +223,7 @@ class Call(function.Function):
     def _variable(self, kept: Any, guard: Any) -> Any:
         again = super()._variable(kept, guard)
         if self.several and guard is not None and guard[0] < 0:
-            again.node = Output(-1 - guard[0]).connect(self)
+            again.node = self.entry(-1 - guard[0])
         return again
 
     def parts(self, g: Any) -> tuple[Any, ...]:

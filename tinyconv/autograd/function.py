@@ -25,6 +25,12 @@ def type_name(array: Array) -> str:
     return _TYPE_NAMES.get(array.dtype.name, array.dtype.name)
 
 
+def named_type(name: str) -> str:
+    """The number type meant by the old name of a tensor's type, ``torch.FloatTensor``, or by its own."""
+    old = name.rpartition(".")[2].removesuffix("Tensor")
+    return next((new for new, called in _TYPE_NAMES.items() if called == old), name)
+
+
 class Function:
     """Subclass, decorate with ``@op``, and write two methods.
 

@@ -49,6 +49,7 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    fast_mode: bool = False,
 ) -> bool:
     """Check the gradients of ``func`` against central differences.
 
@@ -56,6 +57,7 @@ def gradcheck(
         func: takes the inputs, returns a Tensor or several.
         inputs: a Tensor or a tuple; those that require grad (float64, please) are checked.
         eps: step of the difference. atol, rtol: how much may differ.
+        fast_mode: there for torch's sake; every entry is checked.
 
     Raises:
         GradcheckError: a gradient differs, with both numbers. ValueError: no input requires grad.

@@ -18,12 +18,18 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from ..alias import call_library
+
 # what scripts import -> where it is here
 NAMES = {
     "torch": "tinyconv",
     "torchvision": "tinyconv.vision",
     "torchsummary": "tinyconv.utils.summary",
     "torchinfo": "tinyconv.utils.summary",
+    "torch.autograd.function": "tinyconv.autograd.custom",
+    "torch.nn.modules": "tinyconv.nn",
+    "torch.nn.modules.batchnorm": "tinyconv.nn.norm",
+    "torch.nn.modules.utils": "tinyconv.compat.tuples",
 }
 VERSION = "2.13.0+tinyconv"  # the PyTorch whose behaviour this is
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
@@ -31,9 +37,11 @@ _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 
 def original(name: str) -> str:
     """The module of tinyconv that stands for this one; empty if none does."""
-    top, _, rest = name.partition(".")
-    home = NAMES.get(top, "")
-    return f"{home}.{rest}" if home and rest else home
+    known, rest = name, ""
+    while known and known not in NAMES:
+        known, _, last = known.rpartition(".")
+        rest = f".{last}{rest}"
+    return NAMES[known] + rest if known else ""
 
 
 def _is_there(name: str) -> bool:
@@ -54,11 +62,13 @@ class Mirror(ModuleType):
         if name == "__version__" and "." not in self.__name__:
             return VERSION
         own = f"{self.__name__}.{name}"
+        if own in NAMES:
+            return import_module(own)
         try:
             value = getattr(self._module, name)
         except AttributeError:
             value = None
-            if not name.startswith("__") and _is_there(f"{self._module.__name__}.{name}"):
+            if not name.startswith("__") and _is_there(original(own)):
                 return import_module(own)
             self._refuse(name)
         if isinstance(value, ModuleType) and value.__name__ == original(own):
@@ -110,7 +120,7 @@ _finder = _Finder()
 
 
 def install() -> None:
-    """Let ``import torch`` and its like mean tinyconv from now on, in this process.
+    """Let ``import torch`` and its like mean tinyconv from now on, in this process; ``torch.float32`` prints so, too.
 
     Raises:
         ImportError: the real ones are loaded already.
@@ -125,18 +135,20 @@ def install() -> None:
     """
     if _finder in sys.meta_path:
         return
-    loaded = [name for name in NAMES if name in sys.modules]
+    loaded = [name for name in NAMES if name in sys.modules and "." not in name]
     if loaded:
         raise ImportError(
             f"{', '.join(loaded)} is loaded already: install() comes before the first import of it."
         )
     sys.meta_path.insert(0, _finder)
+    call_library("torch")
 
 
 def uninstall() -> None:
     """Let the names mean what they meant before."""
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+        call_library("tinyconv")
         for name in [n for n in sys.modules if n.partition(".")[0] in NAMES]:
             del sys.modules[name]
 

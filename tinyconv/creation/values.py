@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backend import Array
 from ..dtypes import FLOATS, float64, int64, to_dtype
-from ..ops._common import fitting, scalar_dtype
+from ..ops._common import evenly, fitting, scalar_dtype
 from ..shapes import is_int
 from ..tensor import Tensor
 from .finish import kind_of, made, size_of
@@ -268,11 +268,9 @@ def _steps(
     )
     if steps == 1:
         high = low
-    step = (high - low) / work.type(max(steps - 1, 1))
 
     def steady(xp: Any) -> Array:
-        i = xp.arange(steps, dtype=work)
-        exact = xp.where(i < steps // 2, low + step * i, high - step * i[::-1])  # at both ends
+        exact = evenly(xp, low, high, steps)
         return (exact if base is None else xp.power(work.type(base), exact)).astype(kind)
 
     return made(steady, device, requires_grad)

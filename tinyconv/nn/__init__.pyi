@@ -2,6 +2,7 @@
 from . import (
     functional as functional,
     init as init,
+    parallel as parallel,
     utils as utils,
 )
 from .activation import (
@@ -144,6 +145,9 @@ from .padding import (
     ZeroPad1d as ZeroPad1d,
     ZeroPad2d as ZeroPad2d,
     ZeroPad3d as ZeroPad3d,
+)
+from .parallel import (
+    DataParallel as DataParallel,
 )
 from .parameter import (
     Buffer as Buffer,

@@ -49,6 +49,7 @@ from ..ops import (
     glu,
     grid_sample,
     group_norm,
+    gumbel_softmax,
     hardshrink,
     hardtanh,
     hardtanh_,
@@ -112,6 +113,8 @@ from ..ops import (
     triplet_margin_with_distance_loss,
     unfold,
     upsample,
+    upsample_bilinear,
+    upsample_nearest,
 )
 from ..tensor import Tensor
 
@@ -177,6 +180,7 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -245,4 +249,6 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
     "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from .. import creation, ops
@@ -318,3 +319,39 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     for column in range(cols):
         tensor[creation.randperm(rows)[: math.ceil(sparsity * rows)], column] = 0
     return tensor
+
+
+# ── old names ─────────────────────────────────────────────────────────────────────────────────
+
+
+Initialiser = Callable[..., Tensor]
+
+
+def _old(new: Initialiser) -> Initialiser:
+    """The function under its name without the underscore, which warns of itself."""
+    name = new.__name__.removesuffix("_")
+
+    def old(*args: Any, **kwargs: Any) -> Tensor:
+        warnings.warn(
+            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return new(*args, **kwargs)
+
+    old.__name__ = name
+    old.__doc__ = f"The old name of :func:`{name}_`."
+    return old
+
+
+uniform = _old(uniform_)
+normal = _old(normal_)
+constant = _old(constant_)
+eye = _old(eye_)
+dirac = _old(dirac_)
+xavier_uniform = _old(xavier_uniform_)
+xavier_normal = _old(xavier_normal_)
+kaiming_uniform = _old(kaiming_uniform_)
+kaiming_normal = _old(kaiming_normal_)
+orthogonal = _old(orthogonal_)
+sparse = _old(sparse_)

@@ -308,6 +308,7 @@ from .factor import old_cholesky, old_qr
 from .fill import copy_, fill_, zero_
 from .fold import fold, unfold
 from .grid import affine_grid, grid_sample
+from .gumbel import gumbel_softmax
 from .indexing import (
     gather,
     index_select,
@@ -481,7 +482,7 @@ from .reduce import (
     sum,
 )
 from .replace import diagonal_scatter, select_scatter, slice_scatter
-from .resample import interpolate, upsample
+from .resample import interpolate, upsample, upsample_bilinear, upsample_nearest
 from .response_norm import local_response_norm, rms_norm
 from .rrelu import rrelu, rrelu_
 from .scans import (

@@ -14,6 +14,8 @@ from ..dtypes import (
     FLOATS,
     bool_,
     dtype,
+    float32,
+    float64,
     get_default_dtype,
     int64,
     promote_types,
@@ -52,6 +54,19 @@ def ndim_of(x: Any) -> int:
 def is_array(x: Any) -> bool:
     """Tell whether ``x`` is a Variable or an array of some device."""
     return isinstance(x, Variable) or type(x) in XP
+
+
+def evenly(xp: Any, low: Any, high: Any, steps: int) -> Any:
+    """``steps`` numbers from ``low`` to ``high``, two NumPy scalars of one type, both of which are met exactly.
+
+    They are counted from the nearer end; float32 is rounded once, as where a product is added in one instruction.
+    """
+    kind = low.dtype
+    wide = kind if kind != float32.numpy else float64.numpy
+    step = (high - low) / kind.type(max(steps - 1, 1))
+    low, high, step = (wide.type(v) for v in (low, high, step))
+    i = xp.arange(steps, dtype=wide)
+    return xp.where(i < steps // 2, low + step * i, high - step * i[::-1]).astype(kind)
 
 
 def scalar_dtype(value: Any) -> dtype:

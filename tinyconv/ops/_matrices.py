@@ -6,6 +6,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
+from ..alias import library
 from ..autograd.function import type_name
 from ..autograd.variable import Variable
 from ..backend import XP, Array, demand
@@ -128,7 +129,7 @@ def named_result(function: str, fields: str) -> Any:
 
     def shown(self: Any) -> str:
         lines = ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True))
-        return f"tinyconv.return_types.{function}(\n{lines})"
+        return f"{library()}.return_types.{function}(\n{lines})"
 
     plain = namedtuple(function, fields)  # type: ignore[misc]  # the names are arguments
     return type(function, (plain,), {"__repr__": shown, "__slots__": ()})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd.function import Function, op, type_name
+from ..alias import library
+from ..autograd.function import Function, named_type, op, type_name
 from ..autograd.variable import Variable
 from ..backend import Array, backend_of, get_backend, is_at, place_of
 from ..dtypes import bfloat16 as brain
@@ -102,8 +103,9 @@ def type(input: Any, dtype: Any = None, non_blocking: Any = False) -> Any:
     'tinyconv.FloatTensor'
     """
     if dtype is None:
-        return f"tinyconv.{type_name(input.array)}Tensor"
-    return to(input, dtype=to_dtype(getattr(dtype, "dtype", dtype)))  # of a LongTensor, too
+        return f"{library()}.{type_name(input.array)}Tensor"
+    kind = named_type(dtype) if isinstance(dtype, str) else getattr(dtype, "dtype", dtype)
+    return to(input, dtype=to_dtype(kind))  # of a LongTensor, too
 
 
 def type_as(input: Any, other: Any) -> Any:

@@ -14,7 +14,7 @@ from ..autograd.function import type_name, widened
 from ..backend import XP, Array
 from ..dtypes import FLOATS
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ._common import as_given, dtype_of, ndim_of, not_implemented, select, shape_of
+from ._common import as_given, dtype_of, evenly, ndim_of, not_implemented, select, shape_of
 from .choose import clamp
 from .elementwise import abs, fmod, mul
 from .indexing import Gather
@@ -216,10 +216,11 @@ def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = No
     elif min(size) <= 0:
         raise ArgumentError(f"Expected non-zero, positive output size. Got {size}")
     xp = XP[type(theta.array)]
-    base = xp.ones((*size[2:], d + 1), theta.array.dtype)
+    kind = theta.array.dtype
+    base = xp.ones((*size[2:], d + 1), kind)
     for k, n in enumerate(reversed(size[2:])):
-        line = xp.linspace(-1, 1, n) if n > 1 else xp.zeros(1)
-        line = line if aligned else line * ((n - 1) / n)
+        line = evenly(xp, kind.type(-1), kind.type(1), n) if n > 1 else xp.zeros(1, kind)
+        line = line if aligned else line * kind.type(n - 1) / kind.type(n)
         base[..., k] = line.reshape(n, *(1,) * k)
     places = matmul(theta.wrap(base.reshape(1, -1, d + 1)), transpose(theta, 1, 2))
     return named(reshape(places, size[0], *size[2:], d), "AffineGridGeneratorBackward0")

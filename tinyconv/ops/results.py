@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from ..alias import library
+
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
@@ -20,7 +22,7 @@ class _Ends(NamedTuple):
 
 def _text(self: Any) -> str:
     fields = ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True))
-    return f"tinyconv.return_types.{self.function}(\n{fields})"
+    return f"{library()}.return_types.{self.function}(\n{fields})"
 
 
 class Result(_Pair):

@@ -53,6 +53,8 @@ class Description(Methods):
         """True on the CPU."""
         return not self.is_cuda
 
+    is_sparse = is_quantized = is_nested = is_meta = is_mps = is_xpu = False  # kinds not here
+
     def get_device(self) -> int:
         """The number of the GPU; -1 on the CPU."""
         index = self.device.index

@@ -189,8 +189,8 @@ def planes_weight(xp, x, gy, gw, ph, pw):
 
     The loop also adds up zeros times pixels, so one that is not finite makes more gradients NaN than it should.
     """
-    _, _, kh, _, kw, _ = gw.shape
-    windows = _windows(xp, x, *gy.shape[2:], kh, kw, ph, pw)
+    (kh, _, kw), (oh, ow) = gw.shape[2:5], gy.shape[2:]
+    windows = _windows(xp, x, oh, ow, kh, kw, ph, pw)
     gw[...] = 0
     gw[0, ..., 0] = xp.einsum("ncijab,nfij->facb", windows, gy)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .. import pillow
 from ..transforms.base import batch_steps, run
 from .files import Damaged
 
-__all__ = ["ImageDataset", "OnDisk", "VisionDataset"]
+__all__ = ["ImageDataset", "OnDisk", "Published", "VisionDataset", "one_of"]
 
 Transform = Callable[[Any], Any] | None
 
@@ -139,25 +140,37 @@ class _Items(Batch):
         return zip(images, targets.tolist(), strict=True)
 
 
-class OnDisk(ImageDataset):
-    """Images and labels in published files: a subclass defines ``_load`` and ``download``."""
+def one_of(allowed: Sequence[str], argument: str, value: Any) -> str:
+    """Return ``value`` if it is one of the allowed words.
+
+    >>> one_of(("train", "test"), "split", "test")
+    'test'
+    """
+    if not isinstance(value, str):
+        raise ValueError(
+            f"Expected type str for argument {argument}, but got type {type(value)}.\n"
+            f"Pass one of {', '.join(allowed)}."
+        )
+    if value not in allowed:
+        words = ", ".join(map(repr, allowed))
+        near = get_close_matches(value, allowed, 1)
+        raise ValueError(
+            f"Unknown value {value!r} for argument {argument}. Valid values are {{{words}}}.\n"
+            f"Write {argument}={(near or allowed)[0]!r}."
+        )
+    return value
+
+
+class Published:
+    """What lies in published files: a subclass defines ``_load`` and ``download``."""
 
     remedy = (
         "Pass download=True to fetch the files, place them there by hand, or use "
         "datasets.Shapes10, which needs none."
     )
 
-    root: str | Path
-
-    def __init__(
-        self,
-        root: str | Path,
-        train: bool = True,
-        transform: Transform = None,
-        target_transform: Transform = None,
-        download: bool = False,
-    ) -> None:
-        super().__init__(root, train, transform, target_transform)
+    def _load_or(self, download: bool) -> None:
+        """Load the files, after fetching them where they are missing or damaged."""
         try:
             self._load()
         except Damaged:
@@ -172,3 +185,20 @@ class OnDisk(ImageDataset):
     def download(self) -> None:
         """Fetch the files into ``root``."""
         raise NotImplementedError
+
+
+class OnDisk(Published, ImageDataset):
+    """Images and labels in memory, from published files."""
+
+    root: str | Path
+
+    def __init__(
+        self,
+        root: str | Path,
+        train: bool = True,
+        transform: Transform = None,
+        target_transform: Transform = None,
+        download: bool = False,
+    ) -> None:
+        super().__init__(root, train, transform, target_transform)
+        self._load_or(download)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..download import fetch
 from .base import OnDisk
-from .files import load, unpickle
+from .files import load, unpack, unpickle
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
@@ -69,14 +68,8 @@ class CIFAR10(OnDisk):
     def download(self) -> None:
         """Fetch the archive into ``root`` and unpack the files of the data set next to it."""
         archive = fetch(self.filename, self.tgz_md5, self.mirrors, self.root)
-        folder = Path(self.root, self.base_folder)
-        folder.mkdir(exist_ok=True)
-        wanted = self.train_list | self.test_list | self.meta
-        with tarfile.open(archive) as tar:
-            for member in tar:  # known names only, so no member decides where it lands
-                name = member.name.rpartition("/")[2]
-                if name in wanted and (stream := tar.extractfile(member)):
-                    (folder / name).write_bytes(stream.read())
+        wanted = {*self.train_list, *self.test_list, *self.meta}
+        unpack(archive, wanted, Path(self.root, self.base_folder))
 
 
 class CIFAR100(CIFAR10):

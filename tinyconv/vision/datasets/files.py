@@ -1,19 +1,22 @@
-"""From files on disk to arrays: checksums, the pickles of CIFAR and the idx format of MNIST."""
+"""From files on disk to arrays: checksums, archives, the pickles of CIFAR and the idx format of MNIST."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import pickle
-from collections.abc import Callable, Mapping
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ..download import md5
 
-__all__ = ["Damaged", "load", "read_idx", "unpickle"]
+__all__ = ["Damaged", "load", "read_idx", "unpack", "unpickle"]
 
 
 class Damaged(RuntimeError):
@@ -60,6 +63,32 @@ def load(
             )
         )
     return parsed
+
+
+def unpack(archive: Path, wanted: Collection[str], folder: Path) -> None:
+    """Write the files of these names from an archive, tar or zip, into a folder.
+
+    Known names only, and nothing of their paths: no member decides where it lands.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, stream in _members(archive):
+        name = path.rpartition("/")[2]
+        if name in wanted:
+            with (folder / name).open("wb") as file:
+                shutil.copyfileobj(stream, file)
+
+
+def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                if not info.is_dir():
+                    yield info.filename, packed.open(info)
+        return
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if stream := tar.extractfile(member):
+                yield member.name, stream
 
 
 # ----------------------------------------------------------------------------------- CIFAR: pickles

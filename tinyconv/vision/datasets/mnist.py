@@ -1,20 +1,23 @@
-"""MNIST (Y. LeCun et al., 1998) and Fashion-MNIST (H. Xiao et al., arXiv:1708.07747)."""
+"""MNIST (Y. LeCun et al., 1998) and its kin: Fashion-MNIST (H. Xiao et al., arXiv:1708.07747), Kuzushiji-MNIST
+(T. Clanuwat et al., arXiv:1812.01718), EMNIST (G. Cohen et al., arXiv:1702.05373).
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...tensor import Tensor
 from ..download import fetch
-from .base import OnDisk
-from .files import load, read_idx
+from .base import OnDisk, one_of
+from .files import load, read_idx, unpack
 
-__all__ = ["MNIST", "FashionMNIST"]
+__all__ = ["EMNIST", "KMNIST", "MNIST", "FashionMNIST"]
 
 
 class MNIST(OnDisk):
@@ -60,11 +63,14 @@ class MNIST(OnDisk):
         """The folder of the four files."""
         return os.path.join(self.root, type(self).__name__, "raw")
 
+    def _published(self) -> Mapping[str, str | None]:
+        """Return the MD5 sums of images and labels, by file name."""
+        return self.train_list if self.train else self.test_list
+
     def _load(self) -> None:
         folder = Path(self.raw_folder)
-        published = self.train_list if self.train else self.test_list
         files: dict[str, str | None] = {}
-        for name, checksum in published.items():
+        for name, checksum in self._published().items():
             plain = name.removesuffix(".gz")
             unpacked = (folder / plain).exists() and not (folder / name).exists()
             files |= {plain: None} if unpacked else {name: checksum}
@@ -94,3 +100,70 @@ class FashionMNIST(MNIST):
         "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
         "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
     }
+
+
+class KMNIST(MNIST):
+    """70,000 characters of old Japanese script, 28x28 pixels; for the rest see :class:`MNIST`."""
+
+    classes: Sequence[str] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+    mirrors: ClassVar = ["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"]
+    train_list: ClassVar = {
+        "train-images-idx3-ubyte.gz": "bdb82020997e1d708af4cf47b453dcf7",
+        "train-labels-idx1-ubyte.gz": "e144d726b3acfaa3e44228e80efcd344",
+    }
+    test_list: ClassVar = {
+        "t10k-images-idx3-ubyte.gz": "5c965bf0a639b31b8f53240b1b52f4d7",
+        "t10k-labels-idx1-ubyte.gz": "7320c461ea6c1c855c0b718fb2a4b134",
+    }
+
+
+_CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_MERGED = [c for c in _CHARACTERS if c not in "cijklmopsuvwxyz"]  # these look like their capitals
+
+
+class EMNIST(MNIST):
+    """Handwritten digits and letters, 28x28 pixels, which lie on their side: rows are columns.
+
+    Args:
+        root: folder of the data sets
+        split: ``"byclass"``, ``"bymerge"``, ``"balanced"``, ``"letters"``, ``"digits"`` or
+            ``"mnist"``
+        train: images for training, or those for testing
+        transform: called with each image
+        target_transform: called with each label
+        download: fetch the files where they are missing or damaged
+
+    Raises:
+        RuntimeError: files are missing or damaged, and ``download`` is off
+    """
+
+    filename = "gzip.zip"
+    md5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+    mirrors: ClassVar = ["https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"]
+    classes_split_dict: ClassVar = {
+        "byclass": list(_CHARACTERS),
+        "bymerge": _MERGED,
+        "balanced": _MERGED,
+        "letters": ["N/A", *string.ascii_lowercase],
+        "digits": list(string.digits),
+        "mnist": list(string.digits),
+    }
+    splits = tuple(classes_split_dict)
+
+    def __init__(self, root: str | Path, split: str, **kwargs: Any) -> None:
+        self.split = one_of(self.splits, "split", split)
+        super().__init__(root, **kwargs)
+        self.classes = self.classes_split_dict[self.split]
+
+    def _published(self) -> Mapping[str, str | None]:
+        return dict.fromkeys(self._names("train" if self.train else "test"))
+
+    def _names(self, part: str) -> list[str]:
+        return [
+            f"emnist-{self.split}-{part}-{file}-ubyte.gz" for file in ("images-idx3", "labels-idx1")
+        ]
+
+    def download(self) -> None:
+        """Fetch the archive and unpack the four files of the split next to it; they stay packed."""
+        archive = fetch(self.filename, self.md5, self.mirrors, self.raw_folder)
+        unpack(archive, [*self._names("train"), *self._names("test")], Path(self.raw_folder))
