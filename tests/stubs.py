@@ -21,6 +21,7 @@ sys.path.insert(0, str(PACKAGE.parent))  # run by itself, from anywhere
 
 from tinyconv import linalg, ops  # noqa: E402  # its place is known now
 from tinyconv.nn import functional  # noqa: E402  # likewise
+from tinyconv.out import FUNCTIONS  # noqa: E402  # likewise
 
 FIRST_LINE = "# Made by tests/stubs.py: run it again instead of editing.\n"
 
@@ -41,19 +42,19 @@ RESULTS: dict[str, str] = {
 BOTH_WAYS = ["max", "min", "median", "nanmedian"]
 OVERLOADS = """
 @overload
-def {name}(input: Any, *, dtype: Any = ...) -> Tensor: ...
+def {name}(input: Any, *, dtype: Any = ..., out: Any = ...) -> Tensor: ...
 @overload
-def {name}(input: Any, dim: _int, keepdim: _bool = ...) -> {result}: ...
+def {name}(input: Any, dim: _int, keepdim: _bool = ..., *, out: Any = ...) -> {result}: ...
 @overload
-def {name}(input: Any, *, axis: _int, keepdim: _bool = ..., keepdims: _bool = ...) -> {result}: ...
+def {name}(input: Any, *, axis: _int, keepdim: _bool = ..., keepdims: _bool = ..., out: Any = ...) -> {result}: ...
 @overload
-def {name}(input: Any, other: Tensor) -> Tensor: ...
+def {name}(input: Any, other: Tensor, *, out: Any = ...) -> Tensor: ...
 """
 WHERE = """
 @overload
-def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+def where(condition: Tensor, *, out: Any = ...) -> tuple[Tensor, ...]: ...
 @overload
-def where(condition: Tensor, input: Any, other: Any) -> Tensor: ...
+def where(condition: Tensor, input: Any, other: Any, *, out: Any = ...) -> Tensor: ...
 """
 BUILTINS = """
 from builtins import bool as _bool, float as _float, int as _int, str as _str
@@ -102,6 +103,11 @@ def _function(name: str, function: Callable[..., Any]) -> str:
         )
         for p in signature.parameters.values()
     ]
+    if name in FUNCTIONS:  # keyword only, so before what stands for all other keywords
+        out = inspect.Parameter(
+            "out", inspect.Parameter.KEYWORD_ONLY, annotation=Raw("Any"), default=Raw("...")
+        )
+        parameters = sorted([*parameters, out], key=lambda p: p.kind)
     said = _type(signature.return_annotation)
     result = RESULTS.get(name, "Tensor" if said == "Any" else said)
     new = signature.replace(parameters=parameters, return_annotation=Raw(result))

@@ -96,10 +96,8 @@ def test_calls_by_name(name):
     assert str(ours.dtype).partition(".")[2] == str(theirs.dtype).partition(".")[2]
 
 
-@pytest.mark.parametrize(
-    "call", ["add(x, x, out=x)", "sum(x, out=x)", "exp(x, out=x)", "max(x, out=x)"]
-)
-def test_out_is_refused(call):
+@pytest.mark.parametrize("call", ["x.add(x, out=x)", "x.sum(out=x)", "relu(x, out=x)"])
+def test_out_is_for_functions_of_which_torch_has_it(call):
     with pytest.raises(TypeError, match="out"):
         eval(call, {"x": tc.ones(2)} | vars(tc))
 

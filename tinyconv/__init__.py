@@ -528,6 +528,7 @@ from .ops.bare import (
     triplet_margin_loss,
 )
 from .optim import swa_utils as _swa_utils  # torch has it as an attribute of optim
+from .out import FUNCTIONS as _taking_out
 from .printing import set_printoptions
 from .serialization import load, save
 from .tensor import Parameter, Size, Tensor
@@ -544,3 +545,5 @@ from .tensor.legacy import (
     ShortTensor,
 )
 from .version import __version__
+
+globals().update(_taking_out)  # functions of `ops` that also write to ``out``

@@ -1,10 +1,10 @@
-"""Data sets and transforms in torchvision's place.
+"""Data sets, networks, transforms and pictures of tensors in torchvision's place.
 
 from tinyconv.vision import datasets, transforms
 """
 
 from __future__ import annotations
 
-from . import datasets, transforms
+from . import datasets, models, ops, transforms, utils
 
-__all__ = ["datasets", "transforms"]
+__all__ = ["datasets", "models", "ops", "transforms", "utils"]

@@ -11,11 +11,13 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pooch
 
-__all__ = ["fetch", "md5"]
+__all__ = ["ANY", "fetch", "md5"]
 
+ANY = "sha256:"  # the checksum of a file that may contain anything
 RETRIES = 1  # a second try per mirror, for connections that broke
 TIMEOUT = 30  # seconds of silence until a mirror counts as dead
 
@@ -29,7 +31,23 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def fetch(filename: str, checksum: str, mirrors: Iterable[str], folder: str | Path) -> Path:
+def _is(path: str | Path, checksum: str) -> bool:
+    kind, _, digits = checksum.rpartition(":")
+    return pooch.file_hash(str(path), alg=kind or "md5").startswith(digits)
+
+
+def _named(checksum: str) -> str:
+    kind, _, digits = checksum.rpartition(":")
+    return f"{(kind or 'md5').upper()} {digits}"
+
+
+def fetch(
+    filename: str,
+    checksum: str,
+    mirrors: Iterable[str],
+    folder: str | Path,
+    progress: bool = True,
+) -> Path:
     """Bring a file into a folder, unless it lies there already, and return its path.
 
     Mirrors are asked in order until one delivers the right content; the file appears under its
@@ -37,15 +55,16 @@ def fetch(filename: str, checksum: str, mirrors: Iterable[str], folder: str | Pa
 
     Args:
         filename: name of the file in ``folder``
-        checksum: MD5 sum of its content, in hex
+        checksum: MD5 sum of its content, in hex; or ``"sha256:"`` and the first digits of that sum
         mirrors: full addresses of the file, the best first
         folder: created where missing
+        progress: show how far the download is
 
     Raises:
         RuntimeError: no mirror delivered the file; the message tells what each said
     """
     target = Path(folder).expanduser() / filename
-    if target.is_file() and pooch.file_hash(str(target), alg="md5") == checksum:
+    if target.is_file() and _is(target, checksum):
         return target
     urls = list(mirrors)
     if prefix := os.environ.get("TINYCONV_MIRROR"):
@@ -58,7 +77,7 @@ def fetch(filename: str, checksum: str, mirrors: Iterable[str], folder: str | Pa
     said = []
     for left, url in zip(reversed(range(len(urls))), urls, strict=True):
         try:
-            _from(url, target, checksum)
+            _from(url, target, checksum, progress)
             return target
         except (ValueError, OSError) as error:  # a wrong checksum; HTTP, network and disk
             said.append(f"{url}: {_reason(error)}")
@@ -71,23 +90,30 @@ def fetch(filename: str, checksum: str, mirrors: Iterable[str], folder: str | Pa
     )
 
 
-def _from(url: str, target: Path, checksum: str) -> None:
+def _from(url: str, target: Path, checksum: str, progress: bool) -> None:
     """Download one address to ``target``: atomic, verified, with a progress bar."""
-    one_file = pooch.create(
-        path=target.parent,
-        base_url="",
-        registry={target.name: f"md5:{checksum}"},
-        urls={target.name: url},
-        retry_if_failed=RETRIES,
-    )
     http = pooch.HTTPDownloader(
-        progressbar=True,
+        progressbar=progress,
         chunk_size=1 << 16,
         timeout=TIMEOUT,
         # "identity": else some servers call a .gz compressed text, to be unpacked on the way.
         headers={"Accept-Encoding": "identity", "User-Agent": "tinyconv"},
     )
-    one_file.fetch(target.name, downloader=http)
+
+    def verified(url: str, file: str, pooch: Any) -> None:
+        http(url, file, pooch)
+        if not _is(file, checksum):
+            raise ValueError(f"the hash of what came is not {_named(checksum)}")
+
+    one_file = pooch.create(
+        path=target.parent,
+        base_url="",
+        registry={target.name: None},  # pooch compares whole sums only: `verified` does it
+        urls={target.name: url},
+        retry_if_failed=RETRIES,
+    )
+    target.unlink(missing_ok=True)  # of another content, or pooch would leave it
+    one_file.fetch(target.name, downloader=verified)
 
 
 def _reason(error: Exception) -> str:
@@ -101,7 +127,7 @@ def _indented(lines: Iterable[str]) -> list[str]:
 
 def _by_hand(target: Path, checksum: str, urls: list[str]) -> str:
     lines = [
-        f"Place the file by hand at {target} (MD5 {checksum}); it is published at",
+        f"Place the file by hand at {target} ({_named(checksum)}); it is published at",
         *_indented(urls),
     ]
     return "\n".join([*lines, "or name a folder that has it: TINYCONV_MIRROR=http://host/folder"])
