@@ -111,3 +111,9 @@ print(
     torch.ones(2, dtype=torch.half),
 )
 print(torch.randn(10, 10), torch.arange(2000))
+y1, y2 = tensor @ tensor.T, tensor.matmul(tensor.T)
+y3 = torch.rand_like(y1)
+print(torch.matmul(tensor, tensor.T, out=y3), (y3 == y1).all(), (y3 == y2).all())
+result = torch.empty(0)
+torch.add(tensor, torch.ones(4), out=result)
+print(result, type(result), type(torch.nn.Parameter(result)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
+from ..alias import library
 from ..autograd.variable import Variable
 from ..backend import Array, get_backend
 from ..dtypes import dtype as DType
@@ -13,7 +14,14 @@ from ..shapes import Size
 from .exchange import Exchange
 
 
-class Tensor(Exchange):
+class _Called(type):
+    """The class of classes that print under the name by which a script knows the library."""
+
+    def __repr__(cls) -> str:
+        return super().__repr__().replace("'tinyconv.", f"'{library()}.")
+
+
+class Tensor(Exchange, metaclass=_Called):
     """An n-dimensional array that remembers how it was computed.
 
     Its methods come from a chain of classes beside this one: operations, description, past, exchange. ``x.array`` is the NumPy (or CuPy) array inside.
@@ -109,6 +117,8 @@ class Parameter(Tensor):
     Parameter containing:
     tensor([0., 0.], requires_grad=True)
     """
+
+    __module__ = "tinyconv.nn.parameter"  # where users find it
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         source = Tensor() if data is None else data
