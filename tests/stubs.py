@@ -161,6 +161,8 @@ def reexports(path: Path) -> str:
 
 
 def _name_of_type(value: ast.expr) -> str:
+    if isinstance(value, ast.Constant) and value.value is None:
+        return "None"
     return type(value.value).__name__ if isinstance(value, ast.Constant) else "object"
 
 

@@ -100,6 +100,8 @@ from torch.nn.modules.conv import Conv2d
 from torch.nn.modules.batchnorm import _BatchNorm
 print(_pair(3), _triple((1, 2, 3)), isinstance(torch.nn.BatchNorm2d(1), _BatchNorm), Function is torch.autograd.Function)
 print(isinstance(torch.nn.Conv2d(1, 1, 1), torch.nn.modules.Conv2d), torch.nn.modules.conv.Conv2d is Conv2d)
+from torch.hub import get_dir
+print(get_dir(), x[:, torch.newaxis].shape, issubclass(torch.OutOfMemoryError, RuntimeError))
 """
 
 

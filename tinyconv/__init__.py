@@ -122,6 +122,7 @@ from .dtypes import float64 as double
 from .dtypes import int16 as short
 from .dtypes import int32 as int
 from .dtypes import int64 as long
+from .errors import OutOfMemoryError
 from .func import compile, vmap
 from .ops import (
     abs,
@@ -546,4 +547,5 @@ from .tensor.legacy import (
 )
 from .version import __version__
 
+newaxis = None  # x[:, newaxis]
 globals().update(_taking_out)  # functions of `ops` that also write to ``out``

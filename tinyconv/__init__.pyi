@@ -142,6 +142,9 @@ from .dtypes import (
 from .dtypes import (
     int64 as long,
 )
+from .errors import (
+    OutOfMemoryError as OutOfMemoryError,
+)
 from .func import (
     compile as compile,
     vmap as vmap,
@@ -587,6 +590,7 @@ from .tensor.legacy import (
 from .version import (
     __version__ as __version__,
 )
+newaxis: None
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = ...) -> Tensor: ...
 def cdist(x1: Any, x2: Any, p: _float = ..., compute_mode: Any = ...) -> Tensor: ...

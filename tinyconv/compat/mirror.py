@@ -26,6 +26,7 @@ NAMES = {
     "torchvision": "tinyconv.vision",
     "torchsummary": "tinyconv.utils.summary",
     "torchinfo": "tinyconv.utils.summary",
+    "torch.hub": "tinyconv.vision.hub",
     "torch.autograd.function": "tinyconv.autograd.custom",
     "torch.nn.modules": "tinyconv.nn",
     "torch.nn.modules.batchnorm": "tinyconv.nn.norm",
