@@ -62,8 +62,9 @@ def _winograd_side(
 
 
 def _few(x: Array, c: int, f: int, k: Any, s: Ints, d: Ints) -> bool:
-    """Tell whether there are too few channels to fill vectors with, and `planes` can fill them with pixels."""
-    return s == d == (1, 1) and tuple(k) != (1, 1) and min(c, f) < lanes(x)
+    """Tell whether ``f`` filters leave vectors of channels half empty, which `planes` fills with pixels."""
+    n = lanes(x)
+    return s == d == (1, 1) and tuple(k) != (1, 1) and min(c, f) < n and (f <= n or f % n > 0)
 
 
 def _flat(k: Any, s: Ints, p: Ints, *images: Array) -> tuple[Array, ...]:
@@ -119,7 +120,7 @@ def correlate_input(
         winograd_filters(w, u, m, True)
         winograd(gy, u, bias, False, False, gx, *size, m, p[0], s[0])
         return
-    if _few(gy, c, f, k, s, d):
+    if _few(gy, f, c, k, s, d):
         rows = w[:, :, ::-1, ::-1].transpose(1, 2, 0, 3).copy()
         planes(gy, rows, bias, False, False, gx, *size, *p)
         return
@@ -146,7 +147,7 @@ def correlate_weight(x: Array, gy: Array, gw: Array, s: Ints, p: Ints, d: Ints) 
         winograd_weight(x, gy, gu, m, p[0])
         winograd_filters_back(gu, gw, m)
         return
-    if _few(x, c, f, k, s, d):
+    if f < fp and _few(x, c, f, k, s, d):
         sums = xp.empty((parts, f, k[0], c, k[1], lanes(x)), x.dtype)
         planes_weight(x, gy, sums, *p)
         gw[...] = (sums.sum(0) @ xp.ones(lanes(x), x.dtype)).transpose(0, 2, 1, 3)
