@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import product as pairs
 
 from ...backend import Kernel, copy, fma, helper, lanes, load, scratch, spread, store, table
+from .tiles import padded_frame
 
 GROUP = 8  # planes at a time: what has just been written in small pieces cannot be read in vectors at once
 
@@ -50,11 +51,7 @@ def put(x, x0, h, w, frame, f0, sh, sw, ph, pw, zh, zw, rows, cols):
 
 def _planes(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw):
     """What each tap meets: (kh kw, n, c, oh, ow)."""
-    n, c, h, w = x.shape
-    rows = max((oh - 1) * sh + (kh - 1) * dh + 1, h * zh + ph)
-    cols = max((ow - 1) * sw + (kw - 1) * dw + 1, w * zw + pw)
-    padded = xp.zeros((n, c, rows, cols), x.dtype)
-    padded[:, :, ph : ph + h * zh : zh, pw : pw + w * zw : zw] = x
+    padded = padded_frame(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw)
     return xp.stack(
         [
             padded[

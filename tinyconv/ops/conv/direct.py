@@ -10,7 +10,7 @@ from itertools import product as pairs
 from typing import Any
 
 from ...backend import Array, Kernel, helper, lanes, larger, load, positive, scratch, store, table
-from .tiles import WORK, finish_whole, inside, places, product, steps, turn, turn_back
+from .tiles import WORK, finish_whole, inside, padded_frame, places, product, steps, turn, turn_back
 
 
 @helper
@@ -60,15 +60,6 @@ def _window(xp: Any, x: Array, oh: int, ow: int, sh: int, sw: int, y: int, z: in
     return x[:, :, y : y + (oh - 1) * sh + 1 : sh, z : z + (ow - 1) * sw + 1 : sw]
 
 
-def _padded(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw):
-    n, c, h, w = x.shape
-    rows = max((oh - 1) * sh + (kh - 1) * dh + 1, h * zh + ph)
-    cols = max((ow - 1) * sw + (kw - 1) * dw + 1, w * zw + pw)
-    padded = xp.zeros((n, c, rows, cols), x.dtype)
-    padded[:, :, ph : ph + h * zh : zh, pw : pw + w * zw : zw] = x
-    return padded
-
-
 @Kernel
 def direct(xp, x, w, bias, relu, pool, y, oh, ow, sh, sw, ph, pw, dh, dw, zh, zw):
     """y = x * w + bias: ``w`` (kh, kw, c, fp) holds the filters, ``zh zw`` is the zoom of x, ``oh ow`` the size of the result.
@@ -76,7 +67,7 @@ def direct(xp, x, w, bias, relu, pool, y, oh, ow, sh, sw, ph, pw, dh, dw, zh, zw
     With ``relu`` at least 0; with ``pool`` the largest of each 2x2.
     """
     (kh, kw), f = w.shape[:2], y.shape[1]
-    padded = _padded(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw)
+    padded = padded_frame(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw)
     tall = xp.zeros((len(x), f, oh, ow), x.dtype) + bias[:f, None, None]
     for a, b in pairs(range(kh), range(kw)):
         window = _window(xp, padded, oh, ow, sh, sw, a * dh, b * dw)
@@ -148,7 +139,7 @@ def _direct_loop(start, stop, x, w, bias, relu, pool, y, oh, ow, sh, sw, ph, pw,
 def direct_weight(xp, x, gy, gw, sh, sw, ph, pw, dh, dw):
     """The gradient of the filters as (parts, kh, kw, c, fp): the sum over ``parts`` is all of it."""
     (kh, kw), (f, oh, ow) = gw.shape[1:3], gy.shape[1:]
-    padded = _padded(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, 1, 1)
+    padded = padded_frame(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, 1, 1)
     gw[...] = 0
     for a, b in pairs(range(kh), range(kw)):
         window = _window(xp, padded, oh, ow, sh, sw, a * dh, b * dw)

@@ -22,7 +22,7 @@ from ...backend import (
     spread,
     store_part,
 )
-from .tiles import WORK, finish_whole, inside, product
+from .tiles import WORK, finish_whole, inside, padded_frame, product
 
 
 @helper
@@ -86,10 +86,8 @@ def pool_back(out, room, cols, images, f, bias, relu, y, to, length, count):
 
 def _windows(xp, x, oh, ow, kh, kw, ph, pw):
     """What each output meets: (n, c, oh, ow, kh, kw)."""
-    padded = xp.zeros((*x.shape[:2], oh + kh - 1, ow + kw - 1), x.dtype)
-    part = padded[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]]
-    part[...] = x[:, :, : part.shape[2], : part.shape[3]]
-    return xp.lib.stride_tricks.sliding_window_view(padded, (kh, kw), (2, 3))
+    padded = padded_frame(xp, x, oh, ow, kh, kw, 1, 1, ph, pw, 1, 1, 1, 1)
+    return xp.lib.stride_tricks.sliding_window_view(padded, (kh, kw), (2, 3))[:, :, :oh, :ow]
 
 
 @Kernel

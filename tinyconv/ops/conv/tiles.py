@@ -135,6 +135,16 @@ def turn_back(frame, f0, c, length, first, last, pixels, x, x0, planes):
             x[x0 + k * length + p] = frame[f0 + pixels[p] + k]
 
 
+def padded_frame(xp, x, oh, ow, kh, kw, sh, sw, ph, pw, dh, dw, zh, zw):
+    """Whole images in frames, with their zoom ``zh zw``, on whole arrays: all that ``oh ow`` outputs meet, and perhaps more."""
+    n, c, h, w = x.shape
+    rows = max((oh - 1) * sh + (kh - 1) * dh + 1, h * zh + ph)
+    cols = max((ow - 1) * sw + (kw - 1) * dw + 1, w * zw + pw)
+    padded = xp.zeros((n, c, rows, cols), x.dtype)
+    padded[:, :, ph : ph + h * zh : zh, pw : pw + w * zw : zw] = x
+    return padded
+
+
 def finish_whole(xp, tall, relu, pool, y):
     """What follows a convolution, on whole arrays: ``relu`` cuts at 0, ``pool`` takes the largest of each 2x2."""
     if relu:

@@ -42,7 +42,7 @@ class Block(nn.Module):
     downsample: nn.Module | None
 
     def branch(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method branch(self, x)")
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.branch(x)
